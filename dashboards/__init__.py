@@ -1,0 +1,1 @@
+"""Boards as functions that return data, and their provisioning. Reads SQL views only."""
