@@ -1,0 +1,225 @@
+"""Topics and lag: creates what is missing, removes what an isolated run made, tells how far a group is behind.
+
+Decides nothing about the shape of topics (streams.schema.topics), with one exception: an isolated namespace keeps
+its messages for ever, because a replay carries the times of its recording and Kafka deletes by those times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+
+from streams.schema.errors import ConfigurationInvalid, RetryLater
+from streams.schema.settings import Settings
+from streams.schema.topics import Topic
+
+Lag = dict[str, dict[int, int]]
+_REQUEST_TIMEOUT_MS = 20_000
+_APPEAR_S = 20.0
+_REPLICAS = 3
+"""Copies of each topic, where there are so many brokers."""
+
+
+def is_isolated(settings: Settings) -> bool:
+    """Whether this is a run of its own (a replay, a test), away from the live system."""
+    return settings.namespace != Settings.namespace
+
+
+async def ensure_topics(settings: Settings) -> list[str]:
+    """Creates the topics that are missing; returns their names.
+
+    Raises ConfigurationInvalid where a topic has another number of partitions, RetryLater where Kafka is away.
+    """
+    async with _admin(settings) as admin:
+        found = await _partition_counts(admin)
+        for topic in settings.topics.all:
+            _check_partitions(topic, found.get(topic.name))
+        missing = [topic for topic in settings.topics.all if topic.name not in found]
+        if not missing:
+            return []
+        replicas = min(_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+        response = await admin.create_topics([_new_topic(topic, settings, replicas) for topic in missing])
+        for name, code, *detail in response.topic_errors:
+            fault = for_code(code)
+            if code and fault is not TopicAlreadyExistsError:
+                raise ConfigurationInvalid(name, f"Kafka refused to create the topic: {fault.__name__} {detail}")
+        await _until(admin, lambda counts: all(counts.get(topic.name) for topic in missing))
+        return [topic.name for topic in missing]
+
+
+async def missing_topics(settings: Settings) -> list[str]:
+    """Names of the topics that are not there. Raises as ensure_topics does."""
+    async with _admin(settings) as admin:
+        found = await _partition_counts(admin)
+    for topic in settings.topics.all:
+        _check_partitions(topic, found.get(topic.name))
+    return [topic.name for topic in settings.topics.all if topic.name not in found]
+
+
+async def delete_topics(settings: Settings) -> None:
+    """Removes every topic of an isolated namespace, those that Faust made (changelogs) too.
+
+    Raises ConfigurationInvalid for the live namespace.
+    """
+    if not is_isolated(settings):
+        raise ConfigurationInvalid("IOC_NAMESPACE", f"the topics of {settings.namespace!r} are never deleted")
+    async with _admin(settings) as admin:
+        prefixes = (f"{settings.namespace}.", f"{settings.namespace}-")
+        names = [name for name in await _partition_counts(admin) if name.startswith(prefixes)]
+        if not names:
+            return
+        response = await admin.delete_topics(names)
+        for name, code, *_ in response.topic_error_codes:
+            if code and for_code(code) is not UnknownTopicOrPartitionError:
+                raise RetryLater(f"Kafka refused to delete {name}: {for_code(code).__name__}")
+        await _until(admin, lambda counts: not any(name in counts for name in names))
+
+
+async def consumer_lag(settings: Settings, group: str, topics: Iterable[str] | None = None) -> Lag:
+    """Messages that the group has not acknowledged, by topic and partition.
+
+    ``topics``: names; None: the input topics. A partition that the group never acknowledged lags by all it holds.
+    Raises RetryLater where Kafka is away, ConfigurationInvalid where a topic is missing.
+    """
+    async with _lag_reader(settings) as reader:
+        return await reader.lag(group, _names(settings, topics))
+
+
+async def wait_until_drained(
+    settings: Settings,
+    group: str,
+    *,
+    timeout_s: float,
+    topics: Iterable[str] | None = None,
+    poll_s: float = 0.2,
+) -> float:
+    """Waits until the group has acknowledged everything; returns the seconds. Raises TimeoutError with the lag.
+
+    A broker that goes away meanwhile counts as not drained.
+    """
+    began = time.monotonic()
+    names = _names(settings, topics)
+    rest: Lag | str = "unknown"
+    while (left := timeout_s - (time.monotonic() - began)) > 0:
+        try:
+            async with asyncio.timeout(left), _lag_reader(settings) as reader:
+                while total(rest := await reader.lag(group, names)):  # noqa: ASYNC110  nobody tells us
+                    await asyncio.sleep(poll_s)
+                return time.monotonic() - began
+        except RetryLater as fault:
+            rest = str(fault)
+            await asyncio.sleep(min(1.0, left))
+        except TimeoutError:
+            break
+    raise TimeoutError(f"group {group} is not drained after {timeout_s:g} s: {rest}")
+
+
+def total(lag: Mapping[str, Mapping[int, int]]) -> int:
+    return sum(sum(partitions.values()) for partitions in lag.values())
+
+
+def _names(settings: Settings, topics: Iterable[str] | None) -> list[str]:
+    return [topic.name for topic in settings.topics.inputs] if topics is None else list(topics)
+
+
+def _new_topic(topic: Topic, settings: Settings, replicas: int) -> NewTopic:
+    config = dict(topic.config)
+    if is_isolated(settings):
+        config["retention.ms"] = "-1"
+    return NewTopic(topic.name, topic.partitions, replicas, topic_configs=config)
+
+
+def _check_partitions(topic: Topic, found: int | None) -> None:
+    if found is None or found == topic.partitions:
+        return
+    raise ConfigurationInvalid(
+        topic.name,
+        f"the topic has {found} partitions, IOC_PARTITIONS says {topic.partitions}. Set IOC_PARTITIONS={found}, or"
+        " take another IOC_NAMESPACE: state and order hang on the number, it cannot change in place",
+    )
+
+
+async def _partition_counts(admin: Any) -> dict[str, int]:
+    return {
+        topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics() if not topic["error_code"]
+    }
+
+
+async def _until(admin: Any, condition: Any) -> None:
+    """Creation and deletion are told to the brokers after they are decided: wait until they show."""
+    async with asyncio.timeout(_APPEAR_S):
+        while not condition(await _partition_counts(admin)):  # noqa: ASYNC110  nobody tells us
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[Any]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+    try:
+        await admin.start()
+        yield admin
+    except (KafkaError, OSError, TimeoutError) as fault:
+        if isinstance(fault, KafkaError) and not (fault.retriable or isinstance(fault, KafkaConnectionError)):
+            raise
+        raise RetryLater(f"Kafka at {settings.kafka_bootstrap}: {fault or type(fault).__name__}") from fault
+    finally:
+        await admin.close()
+
+
+class _LagReader:
+    def __init__(self, admin: Any, consumer: Any) -> None:
+        self._admin, self._consumer = admin, consumer
+        self._partitions: list[TopicPartition] = []
+
+    async def lag(self, group: str, topics: list[str]) -> Lag:
+        if not self._partitions:
+            counts = await _partition_counts(self._admin)
+            for topic in topics:
+                if topic not in counts:
+                    raise ConfigurationInvalid(topic, "there is no such topic")
+                self._partitions += [TopicPartition(topic, number) for number in range(counts[topic])]
+        # the acknowledged first: what arrives between the two questions then counts as lag, never the other way
+        acknowledged = await self._acknowledged(group)
+        ends = await self._consumer.end_offsets(self._partitions)
+        starts = await self._consumer.beginning_offsets(self._partitions)
+        lag: Lag = {topic: {} for topic in topics}
+        for place in self._partitions:
+            known = acknowledged.get(place)
+            since = max(starts[place], known.offset if known is not None else 0)
+            lag[place.topic][place.partition] = max(0, ends[place] - since)
+        return lag
+
+    async def _acknowledged(self, group: str) -> dict[TopicPartition, Any]:
+        """A new broker makes its offsets topic at the first question and answers a moment later."""
+        async with asyncio.timeout(_APPEAR_S):
+            while True:
+                try:
+                    return dict(await self._admin.list_consumer_group_offsets(group))
+                except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError):
+                    await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def _lag_reader(settings: Settings) -> AsyncIterator[_LagReader]:
+    async with _admin(settings) as admin:
+        consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+        try:
+            await consumer.start()
+            yield _LagReader(admin, consumer)
+        finally:
+            await consumer.stop()
