@@ -1,0 +1,1 @@
+"""From alarms to people: dispatch and channels."""
