@@ -1,0 +1,1 @@
+"""Recordings: read, write, perturb, play. Knows the events and Kafka, never the database."""
