@@ -10,21 +10,22 @@ from streams.schema.site import Site
 
 
 def camera_kind(site: Site) -> SourceKind:
-    cameras = site.cameras
+    cameras, policy = site.cameras, site.streams.camera
 
     def new(camera: str) -> CameraState | None:
         place = cameras.get(camera)
-        return CameraState(*place, site.streams.camera) if place else None
+        return CameraState(*place, policy) if place else None
 
-    return SourceKind(CameraObservation, lambda event: event.camera, new, CameraSnapshot)
+    return SourceKind(CameraObservation, lambda event: event.camera, new, CameraSnapshot, policy.silent_after_s)
 
 
 def corridor_kind(site: Site, *, store_readings: bool) -> SourceKind:
+    policy = site.streams.traffic
     lanes = {corridor.id: CorridorLanes(corridor) for corridor in site.corridors}
 
     def new(corridor: str) -> CorridorState | None:
         if corridor not in lanes:
             return None
-        return CorridorState(lanes[corridor], site.streams.traffic, store_readings=store_readings)
+        return CorridorState(lanes[corridor], policy, store_readings=store_readings)
 
-    return SourceKind(TrafficReading, lambda event: event.corridor, new, CorridorSnapshot)
+    return SourceKind(TrafficReading, lambda event: event.corridor, new, CorridorSnapshot, policy.silent_after_s)

@@ -17,7 +17,7 @@ from streams.core.levels import at_or_below
 from streams.core.occupancy import ZoneMeasures, zone_measures
 from streams.core.outputs import Outputs, Refusal
 from streams.core.quality import check_times
-from streams.core.silence import Silence
+from streams.core.silence import Listening, Silence
 from streams.core.watermark import Lateness
 from streams.core.windows import Closing, Sample, Windows
 from streams.schema.errors import RejectedEvent
@@ -84,18 +84,18 @@ class CameraState:
                 *self._rows(closing, self._measures(closing)),
                 correction(event.camera, event.observed_at, event.received_at, closing),
             ]
-        self._silence.heard(observed_us)
+        self._silence.heard(observed_us, self._policy)
         self._close(outputs)
         return outputs
 
-    def advance(self, clock_us: int) -> Outputs:
-        """Time has come to clock_us; it never runs back."""
+    def advance(self, listening: Listening) -> Outputs:
+        """A tick came; time never runs back."""
         outputs = Outputs()
-        if clock_us <= self.windows.watermark.clock_us:
+        if listening.clock_us <= self.windows.watermark.clock_us:
             return outputs
-        self.windows.watermark.tick(clock_us)
+        self.windows.watermark.tick(listening.clock_us)
         self._close(outputs)
-        alarm = self._silence.step(clock_us, self._camera, self._policy.silent_after_s)
+        alarm = self._silence.step(listening, self._camera, self._policy)
         if alarm:
             outputs.tell(alarm)
         return outputs

@@ -16,7 +16,7 @@ from streams.core.alarm import AlarmRule, AlarmTimer
 from streams.core.late import beyond_grace, correction
 from streams.core.outputs import Outputs, Refusal
 from streams.core.quality import check_times, implausible
-from streams.core.silence import Silence
+from streams.core.silence import Listening, Silence
 from streams.core.watermark import Lateness
 from streams.core.windows import Closing, Sample, Windows
 from streams.schema.errors import RejectedEvent
@@ -83,18 +83,18 @@ class CorridorState:
         observed_us = microseconds(event.observed_at)
         if rows.size:
             self._place(event, observed_us, rows, columns, outputs)
-        self._silence.heard(observed_us)
+        self._silence.heard(observed_us, self._policy)
         self._close(outputs)
         return outputs
 
-    def advance(self, clock_us: int) -> Outputs:
-        """Time has come to clock_us; it never runs back."""
+    def advance(self, listening: Listening) -> Outputs:
+        """A tick came; time never runs back."""
         outputs = Outputs()
-        if clock_us <= self.windows.watermark.clock_us:
+        if listening.clock_us <= self.windows.watermark.clock_us:
             return outputs
-        self.windows.watermark.tick(clock_us)
+        self.windows.watermark.tick(listening.clock_us)
         self._close(outputs)
-        alarm = self._silence.step(clock_us, self._lanes.corridor, self._policy.silent_after_s)
+        alarm = self._silence.step(listening, self._lanes.corridor, self._policy)
         if alarm:
             outputs.tell(alarm)
         return outputs

@@ -14,6 +14,7 @@ import msgspec
 
 from streams.core.outputs import Outputs
 from streams.core.quality import check_tick
+from streams.core.silence import Listening
 from streams.core.watermark import NEVER_US
 from streams.schema import codec
 from streams.schema.errors import ConfigurationInvalid, RejectedEvent
@@ -42,7 +43,7 @@ class SourceState(Protocol):
 
     def apply(self, event: Any, logged_us: int) -> Outputs: ...
 
-    def advance(self, clock_us: int) -> Outputs: ...
+    def advance(self, listening: Listening) -> Outputs: ...
 
     def take_snapshot(self) -> Any: ...
 
@@ -52,12 +53,14 @@ class SourceState(Protocol):
 @dataclass(frozen=True)
 class SourceKind:
     """What a topic's sources are. event: the kind they send; key: its source's id; new: a fresh state, None for an
-    id that the site does not have; snapshot: the type of a state's snapshot."""
+    id that the site does not have; snapshot: the type of a state's snapshot; silent_after_s: of its stream's policy.
+    """
 
     event: type[InputEvent]
     key: Callable[[Any], str]
     new: Callable[[str], SourceState | None]
     snapshot: type[Any]
+    silent_after_s: float
 
 
 class _Kept(msgspec.Struct, array_like=True, frozen=True):
@@ -69,10 +72,10 @@ class _Kept(msgspec.Struct, array_like=True, frozen=True):
 
 
 class _Clock(msgspec.Struct, array_like=True):
-    """The partition's own state: the newest tick, and the offset up to which everything is included."""
+    """The partition's own state: its ticks, and the offset up to which everything is included."""
 
     offset: int = -1
-    clock_us: int = NEVER_US
+    listening: Listening = msgspec.field(default_factory=Listening)
 
 
 @dataclass
@@ -124,7 +127,8 @@ class Partition:
             self._sources[name] = _Source(state, kept.offset)
 
     def _advance_to_clock(self, state: SourceState) -> Outputs:
-        return Outputs() if self._clock.clock_us == NEVER_US else state.advance(self._clock.clock_us)
+        listening = self._clock.listening
+        return Outputs() if listening.clock_us == NEVER_US else state.advance(listening)
 
     def process(self, records: Iterable[Record]) -> Batch:
         """Records in the order of the log; those that are included already change nothing."""
@@ -155,13 +159,14 @@ class Partition:
 
     def _tick(self, tick: Tick, record: Record, batch: Batch, changed: set[str]) -> None:
         check_tick(tick.ticked_at, record.logged_us)
-        clock_us = microseconds(tick.ticked_at)
-        if clock_us <= self._clock.clock_us:
+        ticked_us = microseconds(tick.ticked_at)
+        listening = self._clock.listening
+        if ticked_us <= listening.clock_us:
             return
-        self._clock.clock_us = clock_us
+        listening.tick(ticked_us, self._kind.silent_after_s)
         for name, source in self._sources.items():
             if record.offset > source.offset:
-                outputs = source.state.advance(clock_us)
+                outputs = source.state.advance(listening)
                 source.offset = record.offset
                 if outputs.rows:
                     self._include(name, source, outputs, record, batch, changed)

@@ -4,8 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.alarm import AlarmRule, AlarmTimer
-from streams.core.silence import Silence
-from tests.unit.streams.core.sites import CAMERA
 
 S = 1_000_000
 RULE = AlarmRule("zone-overcrowded", "cam", "waiting", "high", 30.0, 20.0, "vi", "en")
@@ -43,26 +41,3 @@ def test_transitions_alternate_and_begin_with_a_raise(active: list[bool]) -> Non
     assert states == ["unacknowledged", "returned-unacknowledged"] * (len(states) // 2) + ["unacknowledged"] * (
         len(states) % 2
     )
-
-
-def test_silence_is_raised_once_and_over_when_heard_again() -> None:
-    silence = Silence()
-    silence.heard(0)
-    told = []
-    for second in range(1, 200):
-        if second == 150:
-            silence.heard(149 * S)
-        alarm = silence.step(second * S, CAMERA, 120)
-        if alarm:
-            told.append((second, alarm.state))
-    assert told == [(121, "unacknowledged"), (150, "returned-unacknowledged")]
-
-
-def test_where_the_ticks_were_away_no_source_is_to_blame() -> None:
-    silence = Silence()
-    silence.step(10 * S, CAMERA, 120)
-    silence.heard(10 * S)
-    assert silence.step(5000 * S, CAMERA, 120) is None
-    assert silence.step(5060 * S, CAMERA, 120) is None
-    alarm = silence.step(5120 * S, CAMERA, 120)
-    assert alarm is not None and alarm.condition == "source-silent"
