@@ -24,6 +24,7 @@ from aiokafka.errors import (
     for_code,
 )
 
+from streams.core.progress import Place, Position
 from streams.schema.errors import ConfigurationInvalid, RetryLater
 from streams.schema.settings import Settings
 from streams.schema.topics import Topic
@@ -96,8 +97,8 @@ async def consumer_lag(settings: Settings, group: str, topics: Iterable[str] | N
     ``topics``: names; None: the input topics. A partition that the group never acknowledged lags by all it holds.
     Raises RetryLater where Kafka is away, ConfigurationInvalid where a topic is missing.
     """
-    async with _lag_reader(settings) as reader:
-        return await reader.lag(group, _names(settings, topics))
+    async with group_reader(settings) as reader:
+        return await reader.lag(group, topics)
 
 
 async def wait_until_drained(
@@ -113,12 +114,11 @@ async def wait_until_drained(
     A broker that goes away meanwhile counts as not drained.
     """
     began = time.monotonic()
-    names = _names(settings, topics)
     rest: Lag | str = "unknown"
     while (left := timeout_s - (time.monotonic() - began)) > 0:
         try:
-            async with asyncio.timeout(left), _lag_reader(settings) as reader:
-                while total(rest := await reader.lag(group, names)):  # noqa: ASYNC110  nobody tells us
+            async with asyncio.timeout(left), group_reader(settings) as reader:
+                while total(rest := await reader.lag(group, topics)):  # noqa: ASYNC110  nobody tells us
                     await asyncio.sleep(poll_s)
                 return time.monotonic() - began
         except RetryLater as fault:
@@ -181,28 +181,45 @@ async def _admin(settings: Settings) -> AsyncIterator[Any]:
         await admin.close()
 
 
-class _LagReader:
-    def __init__(self, admin: Any, consumer: Any) -> None:
-        self._admin, self._consumer = admin, consumer
-        self._partitions: list[TopicPartition] = []
+class GroupReader:
+    """Where a group of workers stands. Not for use from several tasks at once."""
 
-    async def lag(self, group: str, topics: list[str]) -> Lag:
-        if not self._partitions:
-            counts = await _partition_counts(self._admin)
-            for topic in topics:
-                if topic not in counts:
-                    raise ConfigurationInvalid(topic, "there is no such topic")
-                self._partitions += [TopicPartition(topic, number) for number in range(counts[topic])]
+    def __init__(self, admin: Any, consumer: Any, settings: Settings) -> None:
+        self._admin, self._consumer, self._settings = admin, consumer, settings
+        self._partitions: dict[str, list[TopicPartition]] = {}
+
+    async def positions(self, group: str | None = None, topics: Iterable[str] | None = None) -> dict[Place, Position]:
+        """What the group (None: the workers') has acknowledged of topics (None: the input topics), and their ends.
+
+        A partition that the group never acknowledged stands at the first message it holds. Raises RetryLater where
+        Kafka is away, ConfigurationInvalid where a topic is missing.
+        """
+        names = _names(self._settings, topics)
+        partitions = [place for name in names for place in await self._partitions_of(name)]
         # the acknowledged first: what arrives between the two questions then counts as lag, never the other way
-        acknowledged = await self._acknowledged(group)
-        ends = await self._consumer.end_offsets(self._partitions)
-        starts = await self._consumer.beginning_offsets(self._partitions)
-        lag: Lag = {topic: {} for topic in topics}
-        for place in self._partitions:
+        acknowledged = await self._acknowledged(group or self._settings.topics.group)
+        ends = await self._consumer.end_offsets(partitions)
+        starts = await self._consumer.beginning_offsets(partitions)
+        found = {}
+        for place in partitions:
             known = acknowledged.get(place)
             since = max(starts[place], known.offset if known is not None else 0)
-            lag[place.topic][place.partition] = max(0, ends[place] - since)
+            found[place.topic, place.partition] = Position(min(since, ends[place]), ends[place])
+        return found
+
+    async def lag(self, group: str, topics: Iterable[str] | None) -> Lag:
+        lag: Lag = {topic: {} for topic in _names(self._settings, topics)}
+        for (topic, number), position in (await self.positions(group, lag)).items():
+            lag[topic][number] = position.end - position.acknowledged
         return lag
+
+    async def _partitions_of(self, topic: str) -> list[TopicPartition]:
+        if topic not in self._partitions:
+            counts = await _partition_counts(self._admin)
+            if topic not in counts:
+                raise ConfigurationInvalid(topic, "there is no such topic")
+            self._partitions[topic] = [TopicPartition(topic, number) for number in range(counts[topic])]
+        return self._partitions[topic]
 
     async def _acknowledged(self, group: str) -> dict[TopicPartition, Any]:
         """A new broker makes its offsets topic at the first question and answers a moment later."""
@@ -215,11 +232,12 @@ class _LagReader:
 
 
 @asynccontextmanager
-async def _lag_reader(settings: Settings) -> AsyncIterator[_LagReader]:
+async def group_reader(settings: Settings) -> AsyncIterator[GroupReader]:
+    """A connection that answers where groups stand. Raises RetryLater where Kafka is away or goes away."""
     async with _admin(settings) as admin:
         consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=_REQUEST_TIMEOUT_MS)
         try:
             await consumer.start()
-            yield _LagReader(admin, consumer)
+            yield GroupReader(admin, consumer, settings)
         finally:
             await consumer.stop()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 
 import faust
+from faust.exceptions import ConsumerNotStarted
 
 from streams.agents.pipeline import Pipeline
 from streams.agents.sources import camera_kind, corridor_kind
 from streams.core.partition import SourceKind
+from streams.core.progress import Place
 from streams.schema.settings import Settings
 from streams.schema.site import Site
 from streams.schema.topics import MAX_MESSAGE_BYTES, Topic
 from streams.storage.sink import Sink
+from streams.watchdog import Watchdog
 
 BEAT_S = 5.0
 SESSION_TIMEOUT_S = 8.0
@@ -26,7 +30,7 @@ def build_app(settings: Settings, site: Site, beat: Callable[[], None] = lambda:
     beat is called every few seconds while the worker's event loop runs.
     """
     settings.health_dir.mkdir(parents=True, exist_ok=True)
-    app = faust.App(
+    app = _WatchedApp(
         settings.topics.group,
         broker=f"kafka://{settings.kafka_bootstrap}",
         store="memory://",
@@ -52,15 +56,43 @@ def build_app(settings: Settings, site: Site, beat: Callable[[], None] = lambda:
         (topics.camera_observations, camera_kind(site)),
         (topics.traffic_readings, corridor_kind(site, store_readings=settings.store_readings)),
     )
-    for topic, kind in inputs:
-        _add_agent(app, settings, topic, kind, alarms, dead_letters)
+    pipelines = [_add_agent(app, settings, topic, kind, alarms, dead_letters) for topic, kind in inputs]
 
     async def show_life() -> None:
         beat()
 
     app.timer(interval=BEAT_S)(show_life)
 
+    app.watchdog = _watchdog(app, settings, pipelines)
     return app
+
+
+class _WatchedApp(faust.App):  # type: ignore[misc]
+    """Its watchdog looks from the start on, while tables are still recovered."""
+
+    watchdog: Watchdog
+
+    async def on_first_start(self) -> None:
+        await super().on_first_start()
+        self.watchdog.start()
+
+
+def _watchdog(app: faust.App, settings: Settings, pipelines: Sequence[Pipeline]) -> Watchdog:
+    names = {topic.name for topic in settings.topics.inputs}
+
+    def holding() -> Collection[Place]:
+        try:
+            return {(place.topic, place.partition) for place in app.consumer.assignment() if place.topic in names}
+        except ConsumerNotStarted:
+            return ()
+
+    def excused() -> bool:
+        return any(pipeline.waits_for_database for pipeline in pipelines)
+
+    def end(stalled: str) -> None:
+        asyncio.run_coroutine_threadsafe(app.crash(RuntimeError(f"no progress: {stalled}")), app.loop)
+
+    return Watchdog(settings, holding, excused, end)
 
 
 def _topic(app: faust.App, topic: Topic) -> faust.TopicT:
@@ -76,7 +108,7 @@ def _add_agent(
     kind: SourceKind,
     alarms: faust.TopicT,
     dead_letters: faust.TopicT,
-) -> None:
+) -> Pipeline:
     table = app.Table(
         settings.topics.table(topic),
         key_type=bytes,
@@ -103,3 +135,4 @@ def _add_agent(
             await pipeline.run(events, acknowledge)
 
     app.agent(_topic(app, topic), name=topic.name)(process)
+    return pipeline

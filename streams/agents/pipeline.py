@@ -59,6 +59,8 @@ class Pipeline:
         self._generation: int | None = None
         self._partitions: dict[int, Partition] = {}
         self._writing: asyncio.Task[None] | None = None
+        self.waits_for_database = False
+        """Whether it stands still for a reason that is known and told."""
 
     async def run(self, events: Sequence[Any], acknowledge: Acknowledge) -> None:
         """Compute what comes of these Faust events and hand it to the writer, once the batch before is written.
@@ -125,8 +127,10 @@ class Pipeline:
         while rows:
             try:
                 await self._sink.write(rows)
+                self.waits_for_database = False
                 return
             except RetryLater as fault:
+                self.waits_for_database = True
                 log.warning("database away, %d row groups wait: %s", len(rows), fault)
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, LAST_RETRY_S)

@@ -122,7 +122,7 @@ class TrafficState(Event, frozen=True, tag="traffic-state.v1"):
     coverage: float
 
 
-AlarmCondition = Literal["zone-overcrowded", "road-congested", "source-silent", "camera-cannot-see"]
+AlarmCondition = Literal["zone-overcrowded", "road-congested", "source-silent", "camera-cannot-see", "worker-stalled"]
 AlarmState = Literal[
     "unacknowledged",
     "acknowledged",

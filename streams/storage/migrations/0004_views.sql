@@ -17,6 +17,7 @@ INSERT INTO label (kind, value, label_vi, label_en) VALUES
     ('condition', 'zone-overcrowded', 'Khu vực quá đông', 'Zone overcrowded'),
     ('condition', 'road-congested', 'Ùn tắc giao thông', 'Road congested'),
     ('condition', 'source-silent', 'Mất tín hiệu', 'Source silent'),
+    ('condition', 'worker-stalled', 'Tiến trình xử lý bị đứng', 'Worker stalled'),
     ('condition', 'camera-cannot-see', 'Camera không nhìn thấy', 'Camera cannot see'),
     ('state', 'unacknowledged', 'Chưa tiếp nhận', 'Unacknowledged'),
     ('state', 'acknowledged', 'Đã tiếp nhận', 'Acknowledged'),
