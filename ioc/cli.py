@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ioc.commands import database, demo, doctor, processes, replay, site
+from ioc.commands import database, demo, doctor, processes, replay, site, verify
 from ioc.embedded.prerequisites import EmbeddedError
 from streams.schema.errors import ConfigurationInvalid, RetryLater
 
@@ -42,12 +42,14 @@ def main() -> None:
     Run it:          ioc migrate; ioc topics; then ioc worker, ioc ticker, ioc ingest
     Look after it:   ioc doctor
     Play history:    ioc replay FILE --speed 60
+    Prove it:        ioc verify FILE
     """
 
 
 for command in (
     demo.demo,
     replay.replay,
+    verify.verify,
     processes.worker,
     processes.ticker,
     processes.ingest,
