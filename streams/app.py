@@ -19,7 +19,8 @@ from streams.storage.sink import Sink
 from streams.watchdog import Watchdog
 
 BEAT_S = 5.0
-SESSION_TIMEOUT_S = 8.0
+SESSION_TIMEOUT_S = 6.0
+"""The least that a broker takes by default: so long a killed worker's partitions wait for the next one."""
 TAKE_WITHIN_S = 0.05
 BUFFERED_EVENTS = 4096
 
