@@ -100,6 +100,20 @@ async def consumer_lag(settings: Settings, group: str, topics: Iterable[str] | N
         return await reader.lag(group, _names(settings, topics))
 
 
+async def namespaces(settings: Settings) -> dict[str, int]:
+    """The namespaces that have topics on the broker -> how many messages they hold. Raises RetryLater."""
+    last = settings.topics.camera_observations.name.removeprefix(settings.namespace)
+    async with _lag_reader(settings) as reader:
+        return await reader.held(last)
+
+
+async def running_members(settings: Settings) -> int:
+    """Workers that are in the consumer group of the namespace just now. Raises RetryLater."""
+    async with _admin(settings) as admin:
+        described = await admin.describe_consumer_groups([settings.topics.group])
+    return sum(len(group[5]) for answer in described for group in answer.groups)
+
+
 async def wait_until_drained(
     settings: Settings,
     group: str,
@@ -203,6 +217,17 @@ class _LagReader:
             since = max(starts[place], known.offset if known is not None else 0)
             lag[place.topic][place.partition] = max(0, ends[place] - since)
         return lag
+
+    async def held(self, last: str) -> dict[str, int]:
+        """Messages by namespace; ``last`` is how the name of a topic ends that each namespace has."""
+        counts = await _partition_counts(self._admin)
+        found = {}
+        for namespace in sorted(name.removesuffix(last) for name in counts if name.endswith(last)):
+            names = [name for name in counts if name.startswith(f"{namespace}.")]
+            places = [TopicPartition(name, number) for name in names for number in range(counts[name])]
+            ends, starts = await self._consumer.end_offsets(places), await self._consumer.beginning_offsets(places)
+            found[namespace] = sum(ends[place] - starts[place] for place in places)
+        return found
 
     async def _acknowledged(self, group: str) -> dict[TopicPartition, Any]:
         """A new broker makes its offsets topic at the first question and answers a moment later."""

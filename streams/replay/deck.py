@@ -22,7 +22,7 @@ class Deck:
     def __init__(self, transport: Transport, clock: Callable[[], float] = time.monotonic) -> None:
         self.transport = transport
         self._clock = clock
-        self._told = asyncio.Event()
+        self._told, self._moved = asyncio.Event(), asyncio.Event()
         self._turns = 0
 
     @property
@@ -33,6 +33,13 @@ class Deck:
         """Takes effect at once, on what waits too. Raises ValueError as the transport does."""
         self.transport.apply(command, self._clock())
         self._told.set()
+        self._moved.set()
+
+    async def stepped(self) -> None:
+        """Returns when every step asked for was made, or nothing can be made any more."""
+        while self.transport.steps_left and not self.ended:
+            self._moved.clear()
+            await self._moved.wait()
 
     async def turn(self, logged_us: int, stop: asyncio.Event, on_wait: Callable[[], None]) -> Turn:
         """What is done with the next entry, once it is decided; never ``wait``. ``stop`` ends it at once."""
@@ -43,6 +50,7 @@ class Deck:
             self._told.clear()
             turn = self.transport.turn(logged_us, self._clock())
             if turn.action != "wait":
+                self._moved.set()
                 return turn
             await self._wait(stop, turn.wait_s)
             on_wait()

@@ -31,7 +31,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from streams.replay.deck import Deck
 from streams.replay.outgoing import Message, Outgoing
 from streams.replay.recording import Entry, Record, Recording
-from streams.replay.selection import Selection
+from streams.replay.selection import Kind, Selection, device_of, kind_of
 from streams.replay.timeline import Timeline
 from streams.replay.transport import Transport
 from streams.schema.errors import ConfigurationInvalid, RetryLater
@@ -65,6 +65,8 @@ class Progress:
     played_us: int = 0
     speed: float | None = None
     paused: bool = False
+    entry: tuple[Kind, str] | None = None
+    """Kind and device of the entry sent last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ class _Playing:
         self._reported = time.monotonic()
         self._at_us: int | None = None
         self._next_us = 0
+        self._entry: Entry | None = None
 
     async def prepare(self) -> None:
         """Learns the partitions. Raises ConfigurationInvalid where they are not as the settings say."""
@@ -213,7 +216,7 @@ class _Playing:
                 break
             self._deck.transport.begin_again(self._timeline.begin_again())
         await self._settle()
-        self._report(self._timeline.last_us, now=True)
+        self._report(self._timeline.last_us or self._next_us, now=True)
         return PlayResult(
             events=self._events,
             ticks=self._ticks,
@@ -256,7 +259,7 @@ class _Playing:
         await self._send(self._outgoing.message(entry, shift_us))
         if self._at_us is not None and not landed:
             self._played_us += max(0, entry.logged_us - self._at_us)
-        self._at_us = entry.logged_us
+        self._at_us, self._entry = entry.logged_us, entry
         self._report(entry.logged_us)
 
     def _choose_stamps(self, first_us: int) -> None:
@@ -335,4 +338,5 @@ class _Playing:
         if now or moment - self._reported >= _REPORT_EVERY_S:
             self._reported = moment
             counts = (self._events, self._rows, self._bytes, self._seconds, logged_us, self._passes)
-            self._on_progress(Progress(*counts, self._played_us, transport.speed, transport.paused))
+            entry = None if self._entry is None else (kind_of(self._entry), device_of(self._entry))
+            self._on_progress(Progress(*counts, self._played_us, transport.speed, transport.paused, entry))

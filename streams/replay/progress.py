@@ -23,6 +23,7 @@ KEYS = (
     "phím cách: dừng/tiếp   s: từng bước   + -: tốc độ   m: nhanh nhất   ← →: tua 60 s   q: kết thúc",
     "space: pause/resume   s: step   + -: speed   m: max   ← →: seek 60 s   q: quit",
 )
+KINDS = {"camera": ("camera", "camera"), "traffic": ("giao thông", "traffic"), "tick": ("nhịp", "tick")}
 
 
 class ReplayProgress:
@@ -48,7 +49,7 @@ class ReplayProgress:
         self._live: Live | None = None
         self._task: TaskID | None = None
         self._rates = _one_line("", "")
-        self._printed_s = 0.0
+        self._printed, self._printed_s = "", 0.0
         self._last: Progress | None = None
         self._recent: deque[Progress] = deque()
 
@@ -83,7 +84,7 @@ class ReplayProgress:
         if self._live is not None:
             self._live.stop()
         elif self._last is not None:
-            self._console.print(self.line(self._last), markup=False, highlight=False)
+            self._print(self._last)
 
     def __call__(self, progress: Progress) -> None:
         before, self._last = self._last, progress
@@ -94,7 +95,13 @@ class ReplayProgress:
             self._show(progress)
         elif self._is_news(before, progress):
             self._printed_s = progress.seconds
-            self._console.print(self.line(progress), markup=False, highlight=False)
+            self._print(progress)
+
+    def _print(self, progress: Progress) -> None:
+        line = self.line(progress)
+        if line != self._printed:
+            self._printed = line
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _is_news(self, before: Progress | None, progress: Progress) -> bool:
         """For who reads lines: another state, or so much time; while it stands still nothing new is told."""
@@ -102,7 +109,7 @@ class ReplayProgress:
             return progress.paused
         if (before.paused, before.speed) != (progress.paused, progress.speed):
             return True
-        stepped = progress.events != before.events
+        stepped = (progress.events, progress.logged_us) != (before.events, before.logged_us)
         return stepped if progress.paused else progress.seconds - self._printed_s >= PLAIN_EVERY_S
 
     def line(self, progress: Progress) -> str:
@@ -111,11 +118,11 @@ class ReplayProgress:
         total, done = self._length_s, self._done_s(progress)
         if total and done is not None:
             parts.append(f"{100 * done / total:.0f} %")
-        parts += [self._rate(progress), self._left(progress)]
+        parts += [self._latest(progress) or self._rate(progress), self._left(progress)]
         return "  ".join(part for part in parts if part)
 
     def _show(self, progress: Progress) -> None:
-        self._rates.plain = self._rate(progress)
+        self._rates.plain = self._latest(progress) or self._rate(progress)
         if self._bar is not None and self._task is not None:
             self._bar.update(
                 self._task,
@@ -161,6 +168,14 @@ class ReplayProgress:
         events, readings, factor = self._recently(progress)
         told = f"{events:,.0f} {self._say('sự kiện', 'events')}/s ({readings:,.0f} {self._say('số đo', 'readings')}/s)"
         return f"{told}, {self._say('thực tế', 'in effect')} ×{factor:,.{1 if factor < 10 else 0}f}" if factor else told
+
+    def _latest(self, progress: Progress) -> str:
+        """Who steps wants to know what was sent."""
+        if not progress.paused or progress.entry is None:
+            return ""
+        kind, device = progress.entry
+        what = f"{self._say(*KINDS[kind])} {device}".rstrip()
+        return f"{self._say('vừa phát', 'sent')}: {what}  {instant(progress.logged_us):%H:%M:%S.%f}"[:-3] + "Z"
 
     def _left(self, progress: Progress) -> str:
         total, done, factor = self._length_s, self._done_s(progress), self._recently(progress)[2]

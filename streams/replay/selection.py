@@ -28,6 +28,10 @@ class Selection:
         self._devices, self._kinds = frozenset(devices), frozenset(kinds)
         self.with_ticks = with_ticks
 
+    @property
+    def only_ticks(self) -> bool:
+        return self._kinds == {"tick"}
+
     def __contains__(self, entry: Entry) -> bool:
         kind = kind_of(entry)
         if kind == "tick":

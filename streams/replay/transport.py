@@ -122,6 +122,11 @@ class Transport:
         self._asked_us: int | None = None  # the entry whose turn is next
         self._passed_us: int | None = None  # the last one sent or skipped in this reading of the recording
 
+    @property
+    def steps_left(self) -> int:
+        """Steps asked for and not yet made."""
+        return self._steps
+
     def apply(self, command: Command, now_s: float) -> None:
         """Raises ValueError: a speed that is not above 0, a step of none."""
         match command:

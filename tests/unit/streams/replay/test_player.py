@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from aiokafka.errors import InvalidTimestampError, KafkaConnectionError, RequestTimedOutError
@@ -20,48 +20,10 @@ from streams.schema.errors import ConfigurationInvalid, RetryLater
 from streams.schema.events import Tick
 from streams.schema.instants import microseconds
 from streams.schema.settings import Settings
+from tests.unit.streams.replay.doubles import FakeProducer, sent
 from tests.unit.streams.replay.examples import observation, reading, tick, verbatim
 
 SETTINGS = Settings(namespace="t", partitions=3)
-
-
-class FakeProducer:
-    """Remembers (topic, partition, key, value, timestamp) and acknowledges at once."""
-
-    made: ClassVar[list[FakeProducer]] = []
-    partitions: ClassVar[int] = 3
-    fault: ClassVar[Exception | None] = None
-    start_fault: ClassVar[Exception | None] = None
-
-    def __init__(self, **options: Any) -> None:
-        self.options = options
-        self.sent: list[tuple[str, int, bytes | None, bytes, int | None]] = []
-        self.stopped = False
-        FakeProducer.made.append(self)
-
-    async def start(self) -> None:
-        if self.start_fault:
-            raise self.start_fault
-
-    async def stop(self) -> None:
-        self.stopped = True
-
-    async def flush(self) -> None:
-        await asyncio.sleep(0)
-
-    async def partitions_for(self, topic: str) -> set[int]:
-        return set(range(self.partitions))
-
-    async def send(
-        self, topic: str, value: bytes, *, key: bytes | None, partition: int, timestamp_ms: int | None
-    ) -> asyncio.Future[Any]:
-        self.sent.append((topic, partition, key, value, timestamp_ms))
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if self.fault:
-            future.set_exception(self.fault)
-        else:
-            future.set_result(None)
-        return future
 
 
 @pytest.fixture(autouse=True)
@@ -69,10 +31,6 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeProducer]:
     monkeypatch.setattr(player, "AIOKafkaProducer", FakeProducer)
     monkeypatch.setattr(FakeProducer, "made", [])
     return FakeProducer
-
-
-def sent(topic: str | None = None) -> list[tuple[str, int, bytes | None, bytes, int | None]]:
-    return [each for each in FakeProducer.made[-1].sent if topic in (None, each[0])]
 
 
 async def test_data_goes_by_key_and_a_tick_everywhere_in_order() -> None:
