@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -28,6 +28,7 @@ from streams.schema.errors import ConfigurationInvalid, RetryLater
 from streams.schema.settings import Settings
 from streams.schema.topics import Topic
 
+T = TypeVar("T")
 Lag = dict[str, dict[int, int]]
 _REQUEST_TIMEOUT_MS = 20_000
 _APPEAR_S = 20.0
@@ -110,7 +111,7 @@ async def namespaces(settings: Settings) -> dict[str, int]:
 async def running_members(settings: Settings) -> int:
     """Workers that are in the consumer group of the namespace just now. Raises RetryLater."""
     async with _admin(settings) as admin:
-        described = await admin.describe_consumer_groups([settings.topics.group])
+        described = await _coordinated(lambda: admin.describe_consumer_groups([settings.topics.group]))
     return sum(len(group[5]) for answer in described for group in answer.groups)
 
 
@@ -174,6 +175,16 @@ async def _partition_counts(admin: Any) -> dict[str, int]:
     }
 
 
+async def _coordinated(ask: Callable[[], Awaitable[T]]) -> T:
+    """A new broker makes its offsets topic at the first question about a group and answers a moment later."""
+    async with asyncio.timeout(_APPEAR_S):
+        while True:
+            try:
+                return await ask()
+            except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError):
+                await asyncio.sleep(0.1)
+
+
 async def _until(admin: Any, condition: Any) -> None:
     """Creation and deletion are told to the brokers after they are decided: wait until they show."""
     async with asyncio.timeout(_APPEAR_S):
@@ -221,22 +232,25 @@ class _LagReader:
     async def held(self, last: str) -> dict[str, int]:
         """Messages by namespace; ``last`` is how the name of a topic ends that each namespace has."""
         counts = await _partition_counts(self._admin)
-        found = {}
-        for namespace in sorted(name.removesuffix(last) for name in counts if name.endswith(last)):
-            names = [name for name in counts if name.startswith(f"{namespace}.")]
-            places = [TopicPartition(name, number) for name in names for number in range(counts[name])]
-            ends, starts = await self._consumer.end_offsets(places), await self._consumer.beginning_offsets(places)
-            found[namespace] = sum(ends[place] - starts[place] for place in places)
+        known = [name.removesuffix(last) for name in counts if name.endswith(last)]
+        places = {
+            TopicPartition(name, number): namespace
+            for namespace in known
+            for name in counts
+            if name.startswith(f"{namespace}.")
+            for number in range(counts[name])
+        }
+        if not places:
+            return {}
+        ends = await self._consumer.end_offsets(list(places))
+        starts = await self._consumer.beginning_offsets(list(places))
+        found = dict.fromkeys(sorted(known), 0)
+        for place, namespace in places.items():
+            found[namespace] += ends[place] - starts[place]
         return found
 
     async def _acknowledged(self, group: str) -> dict[TopicPartition, Any]:
-        """A new broker makes its offsets topic at the first question and answers a moment later."""
-        async with asyncio.timeout(_APPEAR_S):
-            while True:
-                try:
-                    return dict(await self._admin.list_consumer_group_offsets(group))
-                except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError):
-                    await asyncio.sleep(0.1)
+        return dict(await _coordinated(lambda: self._admin.list_consumer_group_offsets(group)))
 
 
 @asynccontextmanager
