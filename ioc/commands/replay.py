@@ -33,11 +33,11 @@ class Speed(click.ParamType):
             self.fail(str(fault), param, ctx)
 
 
-@click.command(context_settings={"show_default": True})
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--speed", type=Speed(), default="1", help="Recorded seconds a second, or max.")
-@click.option("--from", "from_", default="", metavar="MOMENT", help="Begin here; what lies before is skipped.")
-@click.option("--until", default="", metavar="MOMENT", help="End before this moment.")
+@click.option("--speed", type=Speed(), default="1", show_default=True, help="Recorded seconds a second, or max.")
+@click.option("--from", "from_", metavar="MOMENT", help="Begin here; what lies before is skipped.")
+@click.option("--until", metavar="MOMENT", help="End before this moment.")
 @click.option("--device", "devices", multiple=True, metavar="ID", help="Only this camera or corridor; several.")
 @click.option(
     "--kind",
@@ -57,19 +57,21 @@ class Speed(click.ParamType):
     metavar="INPUT=TOPIC",
     help="Send the entries (and the ticks) of an input topic to another topic that exists; several.",
 )
-@click.option("--into", default="", metavar="NAME", help="Into this namespace; what is missing of it is made.")
+@click.option("--into", metavar="NAME", help="Into this namespace; what is missing of it is made.")
 @click.option("--run", "complete", is_flag=True, help="With workers of its own: play, finish, print the counts.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Of --run.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Of --run.")
 @click.option("--drop", is_flag=True, help="Remove the namespace of --run at the end.")
 @click.option("--live", is_flag=True, help="Into the live system; asks for its name.")
 @click.option("--yes-live", is_flag=True, help="The second asking, where there is no terminal.")
 @click.option("--plain", is_flag=True, help="Lines instead of a bar.")
-@click.option("--lang", type=click.Choice(["vi", "en"]), default="vi", help="Language of what is shown.")
+@click.option(
+    "--lang", type=click.Choice(["vi", "en"]), default="vi", show_default=True, help="Language of what is shown."
+)
 def replay(
     file: Path,
     speed: float | None,
-    from_: str,
-    until: str,
+    from_: str | None,
+    until: str | None,
     devices: tuple[str, ...],
     kinds: tuple[Kind, ...],
     no_ticks: bool,
@@ -77,7 +79,7 @@ def replay(
     loop: bool,
     paused: bool,
     mapped: tuple[str, ...],
-    into: str,
+    into: str | None,
     complete: bool,
     workers: int,
     drop: bool,
@@ -88,9 +90,9 @@ def replay(
 ) -> None:
     """Play the recording FILE through Kafka, as if it happened now.
 
-    Understood are our own recordings (ioc-recording.v1, .jsonl or .jsonl.gz), the I-24 radar CSV and simulated
-    traffic readings. A MOMENT is an ISO time (2026-03-02T01:05:00Z) or an offset from the recording's beginning
-    (+5m, 90s, 1h30m).
+    Understood are our own recordings (ioc-recording.v1, .jsonl or .jsonl.gz), the I-24 radar CSV, the Minnesota
+    series of NAB and simulated traffic readings. A MOMENT is an ISO time (2026-03-02T01:05:00Z) or an offset from
+    the recording's beginning (+5m, 90s, 1h30m).
 
     \b
     Look at a recording, computed at once, in a namespace of its own:
@@ -107,14 +109,15 @@ def replay(
       ioc replay FILE --live --shift-to-now --no-ticks
 
     \b
-    Where it goes: --into NAME, else IOC_NAMESPACE if that is not the live one, else a new namespace. `ioc runs`
-    lists them, `ioc runs drop NAME` removes one. Nothing but --live, asked for twice, touches live data.
+    Where it goes: --into NAME, else IOC_NAMESPACE if that is not the live one, else a new namespace.
+    `ioc runs` lists them, `ioc runs drop NAME` removes one. Nothing but --live, asked for twice,
+    touches live data.
 
     \b
-    Keys:      space pause/resume   s, Enter one entry   + - double, halve the speed   m max
-               right, left seek 60 s   q quit
-    On stdin:  pause, resume, step [N], speed FACTOR|max, seek MOMENT, quit (one a line; with --paused where
-               there is no terminal)
+    Keys:      space pause/resume   s, Enter one entry   + - double, halve the speed
+               m greatest speed   right, left seek 60 s   q quit
+    On stdin:  pause, resume, step [N], speed FACTOR|max, seek MOMENT, quit: one a line, with
+               --paused where there is no terminal
 
     What is played again, in a loop or after a seek back, goes on in time, so that it is not taken for a copy.
     """
@@ -127,14 +130,14 @@ def replay(
         raise click.UsageError("--workers and --drop belong to --run")
     settings = process_settings()
     inputs = [topic.name.removeprefix(f"{settings.namespace}.") for topic in settings.topics.inputs]
-    wish = Wish(into=into, complete=complete, live=live, yes_live=yes_live, mapped=parse_map(mapped, inputs))
+    wish = Wish(into=into or "", complete=complete, live=live, yes_live=yes_live, mapped=parse_map(mapped, inputs))
     request = Request(
         file=file,
         recording=open_recording(file),
         selection=Selection(devices=devices, kinds=kinds, with_ticks=not no_ticks),
         speed=speed,
-        from_=from_,
-        until=until,
+        from_=from_ or "",
+        until=until or "",
         paused=paused,
         shift_to_now=shift_to_now,
         loop=loop,

@@ -74,7 +74,10 @@ def run_complete(
         with run:
             for _ in range(workers):
                 run.start_worker()
-            say(f"{settings.namespace}: {workers} tiến trình xử lý", f"{settings.namespace}: {workers} workers")
+            say(
+                f"{settings.namespace}: {workers} tiến trình xử lý",
+                f"{settings.namespace}: worker processes: {workers}",
+            )
             played = play(run.settings)
             drained_s = _drain(run, say)
             for worker in run.workers:

@@ -84,8 +84,8 @@ async def play_commanded(request: Request, span: Span, settings: Settings) -> Pl
     """Plays it into the namespace of the settings. Raises as ``play`` does, and ConfigurationInvalid for a script's
     faults and where nothing was chosen.
     """
-    # what is retried and succeeds is nobody's business; what fails in the end is raised
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    # it logs each attempt over the bar; what fails in the end is raised
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

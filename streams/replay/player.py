@@ -47,6 +47,7 @@ CLOSE_TIMEOUT_S = 5.0
 """So long after ``stop`` what is on its way may still be acknowledged."""
 _TOPIC_TIMEOUT_S = 5.0
 _REPORT_EVERY_S = 0.2
+_MAKE_TOPICS = "create the topics first: `ioc topics`, or `ioc replay --into NAME`, which makes what is missing"
 Compression = Literal["gzip", "lz4", "snappy", "zstd"]
 
 
@@ -201,7 +202,7 @@ class _Playing:
             try:
                 found = await asyncio.wait_for(self._producer.partitions_for(name), _TOPIC_TIMEOUT_S)
             except (TimeoutError, KafkaError):
-                raise ConfigurationInvalid(name, "there is no such topic; create the topics first") from None
+                raise ConfigurationInvalid(name, f"there is no such topic; {_MAKE_TOPICS}") from None
             if name not in self._mapped and len(found) != self._settings.partitions:
                 detail = f"it has {len(found)} partitions, IOC_PARTITIONS says {self._settings.partitions}"
                 raise ConfigurationInvalid(name, detail)

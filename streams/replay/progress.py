@@ -51,6 +51,7 @@ class ReplayProgress:
         self._rates = _one_line("", "")
         self._printed, self._printed_s = "", 0.0
         self._last: Progress | None = None
+        self._over = False
         self._recent: deque[Progress] = deque()
 
     def __enter__(self) -> Self:
@@ -79,6 +80,7 @@ class ReplayProgress:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._recent.clear()
+        self._over = True
         if self._last is not None:
             self._show(self._last)
         if self._live is not None:
@@ -179,7 +181,9 @@ class ReplayProgress:
 
     def _left(self, progress: Progress) -> str:
         total, done, factor = self._length_s, self._done_s(progress), self._recently(progress)[2]
-        if not total or done is None or progress.passes > 1 or progress.paused or not factor or done >= total:
+        if self._over or progress.paused or progress.passes > 1 or not factor:
+            return ""
+        if not total or done is None or done >= total:
             return ""
         seconds = (total - done) / (factor if progress.speed is None else progress.speed)
         return f"{self._say('còn', 'left')} {seconds:.0f} s"
