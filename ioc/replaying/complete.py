@@ -60,34 +60,35 @@ def run_complete(
     """
     if drop and settings.namespace in {known.name for known in namespaces(settings)}:
         raise ConfigurationInvalid("--drop", f"{settings.namespace} was there before; `ioc runs drop` removes it")
-    folder = Path(tempfile.mkdtemp(prefix="ioc-run-"))
+    site, folder = _site(settings, file), Path(tempfile.mkdtemp(prefix="ioc-run-"))
     run = IsolatedRun(
         settings,
-        _site(settings, file),
+        site,
         folder,
         partitions=settings.partitions,
         store_readings=settings.store_readings,
         name=settings.namespace,
         keep=not drop,
     )
+    keep_log = False
     try:
         with run:
             for _ in range(workers):
                 run.start_worker()
-            say(
-                f"{settings.namespace}: {workers} tiến trình xử lý",
-                f"{settings.namespace}: worker processes: {workers}",
-            )
+            name = settings.namespace
+            say(f"{name}: {workers} tiến trình xử lý", f"{name}: worker processes: {workers}")
             played = play(run.settings)
             drained_s = _drain(run, say)
             for worker in run.workers:
                 run.stop_worker(worker)
-            outcome = Outcome(played, stored(run.settings), drained_s)
+            return Outcome(played, stored(run.settings), drained_s)
     except NotDone:
+        keep_log = True
         say(f"nhật ký: {run.log_file}", f"log: {run.log_file}")
         raise
-    shutil.rmtree(folder)
-    return outcome
+    finally:
+        if not keep_log:
+            shutil.rmtree(folder)
 
 
 def report(outcome: Outcome, namespace: str, *, dropped: bool, vi: bool) -> str:

@@ -60,7 +60,9 @@ async def drop_isolated(settings: Settings, name: str) -> None:
     """Raises ConfigurationInvalid while workers run in it, and for the live namespace."""
     own = replace(settings, namespace=name)
     if running := await running_members(own):
-        raise ConfigurationInvalid("NAME", f"workers run in {name!r} ({running}); stop them first")
+        raise ConfigurationInvalid(
+            "NAME", f"workers run in {name!r} ({running}); stop them first (one that was killed counts for a minute)"
+        )
     await delete_topics(own)
     await asyncio.to_thread(drop_namespace, own)
 

@@ -88,7 +88,8 @@ async def play_commanded(request: Request, span: Span, settings: Settings) -> Pl
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     deck = Deck(Transport(request.speed, paused=request.paused, from_us=span.from_us, until_us=span.until_us))
     with_keys = terminal_in_front(sys.stdin.fileno())
     progress = ReplayProgress(

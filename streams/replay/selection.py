@@ -27,12 +27,15 @@ class Selection:
             raise ConfigurationInvalid("--kind", "ticks are asked for and left out at once; drop one of the two")
         self._devices, self._kinds = frozenset(devices), frozenset(kinds)
         self.with_ticks = with_ticks
+        self._everything = with_ticks and not devices and not kinds
 
     @property
     def only_ticks(self) -> bool:
         return self._kinds == {"tick"}
 
     def __contains__(self, entry: Entry) -> bool:
+        if self._everything:
+            return True
         kind = kind_of(entry)
         if kind == "tick":
             return self.with_ticks
