@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ioc.commands import database, demo, doctor, processes, replay, site, verify
+from ioc.commands import database, demo, doctor, processes, replay, runs, site, verify
 from ioc.embedded.prerequisites import EmbeddedError
 from streams.schema.errors import ConfigurationInvalid, RetryLater
 
@@ -41,7 +41,7 @@ def main() -> None:
     Try it:          ioc demo
     Run it:          ioc migrate; ioc topics; then ioc worker, ioc ticker, ioc ingest
     Look after it:   ioc doctor
-    Play history:    ioc replay FILE --speed 60
+    Play history:    ioc replay FILE --run --speed max; ioc runs
     Prove it:        ioc verify FILE
     """
 
@@ -50,6 +50,7 @@ for command in (
     demo.demo,
     replay.replay,
     verify.verify,
+    runs.runs,
     processes.worker,
     processes.ticker,
     processes.ingest,

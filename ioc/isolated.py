@@ -21,15 +21,16 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 
+from ioc.embedded.process import spawn_bound
 from streams.admin import consumer_lag, delete_topics, ensure_topics, total
 from streams.replay.player import PlayResult, play
 from streams.replay.recording import Entry, Recording
-from streams.schema.errors import RetryLater
+from streams.schema.errors import ConfigurationInvalid, RetryLater
 from streams.schema.settings import Settings
 from streams.schema.site import Site
 from streams.schema.tables import TABLES, Table
 from streams.storage.export import export_csv
-from streams.storage.migrate import drop_namespace, migrate
+from streams.storage.migrate import drop_namespace, is_live, migrate
 
 STOP_TIMEOUT_S = 15.0
 LOOK_EVERY_S = 0.1
@@ -42,28 +43,41 @@ class NotDone(Exception):
 
 
 class IsolatedRun:
-    """Use as a context: at the end workers are killed and everything of the namespace is removed.
+    """Use as a context: at the end workers are killed and everything of the namespace is removed, unless ``keep``.
 
-    base: where the servers are (kafka_bootstrap, admin_database_url, database_url); folder: for logs and the site
-    file, of this run alone.
+    base: where the servers are (kafka_bootstrap, admin_database_url, database_url); site: or the file that holds it;
+    folder: for logs and the site file, of this run alone; name: the namespace, else one of its own.
     """
 
     def __init__(
-        self, base: Settings, site: Site, folder: Path, *, partitions: int = 1, store_readings: bool = False
+        self,
+        base: Settings,
+        site: Site | Path,
+        folder: Path,
+        *,
+        partitions: int = 1,
+        store_readings: bool = False,
+        name: str = "",
+        keep: bool = False,
     ) -> None:
-        name = f"run_{uuid.uuid4().hex[:10]}"
+        name = name or f"run_{uuid.uuid4().hex[:10]}"
+        if is_live(name):
+            raise ConfigurationInvalid(name, "the live namespace is no isolated run")
+        own_site_file = folder / f"{name}.toml"
         self.folder = folder
         self.settings = replace(
             base,
             namespace=name,
             partitions=partitions,
-            site_file=folder / f"{name}.toml",
+            site_file=site.absolute() if isinstance(site, Path) else own_site_file,
             store_readings=store_readings,
             health_dir=folder / "health",
         )
         self.log_file = folder / f"{name}.log"
         self.workers: list[subprocess.Popen[bytes]] = []
-        self.settings.site_file.write_bytes(msgspec.toml.encode(site))
+        self._keep, self._own_site_file = keep, own_site_file
+        if isinstance(site, Site):
+            own_site_file.write_bytes(msgspec.toml.encode(site))
 
     def __enter__(self) -> Self:
         migrate(self.settings)
@@ -73,14 +87,15 @@ class IsolatedRun:
     def __exit__(self, *_: object) -> None:
         for worker in self.workers:
             self.kill_worker(worker)
-        asyncio.run(delete_topics(self.settings))
-        drop_namespace(self.settings)
-        self.settings.site_file.unlink(missing_ok=True)
+        self._own_site_file.unlink(missing_ok=True)
         self._password_file.unlink(missing_ok=True)
+        if not self._keep:
+            asyncio.run(delete_topics(self.settings))
+            drop_namespace(self.settings)
 
     @property
     def _password_file(self) -> Path:
-        return self.settings.site_file.with_suffix(".password")
+        return self._own_site_file.with_suffix(".password")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -108,9 +123,8 @@ class IsolatedRun:
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         with self.log_file.open("ab") as log:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "ioc", "worker"], env=self.environment, stdout=log, stderr=subprocess.STDOUT
-            )
+            command = [sys.executable, "-m", "ioc", "worker"]
+            worker = spawn_bound(command, env=self.environment, output=log.fileno())
         self.workers.append(worker)
         return worker
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -29,6 +29,7 @@ from streams.schema.errors import ConfigurationInvalid, RetryLater
 from streams.schema.settings import Settings
 from streams.schema.topics import Topic
 
+T = TypeVar("T")
 Lag = dict[str, dict[int, int]]
 _REQUEST_TIMEOUT_MS = 20_000
 _APPEAR_S = 20.0
@@ -101,6 +102,20 @@ async def consumer_lag(settings: Settings, group: str, topics: Iterable[str] | N
         return await reader.lag(group, topics)
 
 
+async def namespaces(settings: Settings) -> dict[str, int]:
+    """The namespaces that have topics on the broker -> how many messages they hold. Raises RetryLater."""
+    last = settings.topics.camera_observations.name.removeprefix(settings.namespace)
+    async with group_reader(settings) as reader:
+        return await reader.held(last)
+
+
+async def running_members(settings: Settings) -> int:
+    """Workers that are in the consumer group of the namespace just now. Raises RetryLater."""
+    async with _admin(settings) as admin:
+        described = await _coordinated(lambda: admin.describe_consumer_groups([settings.topics.group]))
+    return sum(len(group[5]) for answer in described for group in answer.groups)
+
+
 async def wait_until_drained(
     settings: Settings,
     group: str,
@@ -158,6 +173,16 @@ async def _partition_counts(admin: Any) -> dict[str, int]:
     return {
         topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics() if not topic["error_code"]
     }
+
+
+async def _coordinated(ask: Callable[[], Awaitable[T]]) -> T:
+    """A new broker makes its offsets topic at the first question about a group and answers a moment later."""
+    async with asyncio.timeout(_APPEAR_S):
+        while True:
+            try:
+                return await ask()
+            except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError):
+                await asyncio.sleep(0.1)
 
 
 async def _until(admin: Any, condition: Any) -> None:
@@ -221,14 +246,28 @@ class GroupReader:
             self._partitions[topic] = [TopicPartition(topic, number) for number in range(counts[topic])]
         return self._partitions[topic]
 
+    async def held(self, last: str) -> dict[str, int]:
+        """Messages by namespace; ``last`` is how the name of a topic ends that each namespace has."""
+        counts = await _partition_counts(self._admin)
+        known = [name.removesuffix(last) for name in counts if name.endswith(last)]
+        places = {
+            TopicPartition(name, number): namespace
+            for namespace in known
+            for name in counts
+            if name.startswith(f"{namespace}.")
+            for number in range(counts[name])
+        }
+        if not places:
+            return {}
+        ends = await self._consumer.end_offsets(list(places))
+        starts = await self._consumer.beginning_offsets(list(places))
+        found = dict.fromkeys(sorted(known), 0)
+        for place, namespace in places.items():
+            found[namespace] += ends[place] - starts[place]
+        return found
+
     async def _acknowledged(self, group: str) -> dict[TopicPartition, Any]:
-        """A new broker makes its offsets topic at the first question and answers a moment later."""
-        async with asyncio.timeout(_APPEAR_S):
-            while True:
-                try:
-                    return dict(await self._admin.list_consumer_group_offsets(group))
-                except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError):
-                    await asyncio.sleep(0.1)
+        return dict(await _coordinated(lambda: self._admin.list_consumer_group_offsets(group)))
 
 
 @asynccontextmanager

@@ -101,6 +101,12 @@ def wait_gone(processes: Sequence[Identity], timeout_s: float) -> bool:
     return True
 
 
+def spawn_bound(command: Sequence[str], *, env: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own, which Ctrl-C does not reach and which the kernel kills if we die."""
+    work = functools.partial(_spawn, command, Path.cwd(), dict(env), output, None, signal.SIGKILL)
+    return _on_lasting_thread(work)
+
+
 class ServerProcess:
     """One server over one data folder; at most one at a time, also between processes."""
 

@@ -5,6 +5,7 @@ Pure. Decides nothing about when and how they are sent (streams.replay.player).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -27,18 +28,25 @@ class Message(NamedTuple):
 
 
 class Outgoing:
-    """Entries to messages for the topics of one namespace."""
+    """Entries to messages for the topics of one namespace, or for other topics that stand in their place."""
 
-    def __init__(self, topics: Topics) -> None:
-        self._camera = topics.camera_observations.name
-        self._traffic = topics.traffic_readings.name
-        self._namespace = topics.namespace
+    def __init__(self, topics: Topics, mapped: Mapping[str, str] | None = None) -> None:
+        """mapped: input topic without its namespace -> another topic's full name."""
+        self._topic_of = {
+            topic.name.removeprefix(f"{topics.namespace}."): topic.name for topic in topics.inputs
+        } | dict(mapped or {})
+        self._camera, self._traffic = self._topic_of["observations.camera"], self._topic_of["observations.traffic"]
+
+    @property
+    def topics(self) -> list[str]:
+        """Where everything goes; ticks go to all of them."""
+        return list(dict.fromkeys(self._topic_of.values()))
 
     def message(self, entry: Entry, shift_us: int = 0) -> Message:
         """The message for an entry, all its times later by ``shift_us``; a verbatim payload stays as it is."""
         at = entry.logged_us + shift_us
         if isinstance(entry, Verbatim):
-            return Message(at, f"{self._namespace}.{entry.topic}", entry.key, entry.payload, 0)
+            return Message(at, self._topic_of[entry.topic], entry.key, entry.payload, 0)
         if shift_us:
             event: InputEvent = shifted(entry.event, timedelta(microseconds=shift_us))
             payload = encode(event)

@@ -1,6 +1,7 @@
 """Sends a recording to Kafka at a chosen speed, in order, and waits until all of it is acknowledged.
 
-Decides pacing, shifting and looping. Does not decide what is sent (streams.replay.outgoing).
+Decides the order, what is acknowledged and when a pass ends. Does not decide when an entry is due
+(streams.replay.transport), which are played (selection), how far they are moved (timeline), nor their bytes (outgoing).
 
 Order: one idempotent producer, one send after the other. The producer keeps one queue a partition, has one request a
 partition on the way and puts a failed batch back at the head of its queue, so each partition's log has the order of
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,11 +28,15 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTimestampError, KafkaError, MessageSizeTooLargeError
 from aiokafka.partitioner import DefaultPartitioner
 
+from streams.replay.deck import Deck
 from streams.replay.outgoing import Message, Outgoing
 from streams.replay.recording import Entry, Record, Recording
+from streams.replay.selection import Kind, Selection, device_of, kind_of
+from streams.replay.timeline import Timeline
+from streams.replay.transport import Transport
 from streams.schema.errors import ConfigurationInvalid, RetryLater
 from streams.schema.events import Tick
-from streams.schema.instants import microseconds
+from streams.schema.instants import duration_us, instant
 from streams.schema.settings import Settings
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -42,13 +47,15 @@ CLOSE_TIMEOUT_S = 5.0
 """So long after ``stop`` what is on its way may still be acknowledged."""
 _TOPIC_TIMEOUT_S = 5.0
 _REPORT_EVERY_S = 0.2
-_YIELD_EVERY = 64
+_MAKE_TOPICS = "create the topics first: `ioc topics`, or `ioc replay --into NAME`, which makes what is missing"
 Compression = Literal["gzip", "lz4", "snappy", "zstd"]
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a replay is. ``logged_us`` is on the recording's own clock, unmoved."""
+    """How far a replay is. ``logged_us`` is on the recording's own clock, unmoved; ``played_us`` is recorded time
+    that was played through (what was sought over does not count). speed None: as fast as possible.
+    """
 
     events: int
     rows: int
@@ -56,6 +63,11 @@ class Progress:
     seconds: float
     logged_us: int
     passes: int
+    played_us: int = 0
+    speed: float | None = None
+    paused: bool = False
+    entry: tuple[Kind, str] | None = None
+    """Kind and device of the entry sent last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,9 @@ async def play(
     loop: bool = False,
     loop_gap_s: float = 1.0,
     with_ticks: bool = True,
+    selection: Selection | None = None,
+    mapped: Mapping[str, str] | None = None,
+    deck: Deck | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     stop: asyncio.Event | None = None,
     compression: Compression | None = None,
@@ -93,13 +108,16 @@ async def play(
     """Plays a recording into the input topics of the namespace.
 
     speed: seconds recorded in one second (1: real time; None: as fast as Kafka takes it). shift_to_now: all times
-    move by one constant so that the first entry arrives now. loop: again and again until ``stop``, each pass moved
-    on by the recording's length and ``loop_gap_s``, so that time never runs back. with_ticks False leaves ticks out
-    (the ticker runs). Raises ConfigurationInvalid (no topics, other partition count, broken recording) and
-    RetryLater (Kafka away for DELIVERY_TIMEOUT_S; what was acknowledged stays).
+    move by one constant so that the first entry arrives now (anew after a pause or a seek). loop: again and again
+    until ``stop``, each pass moved on by the recording's length and ``loop_gap_s``, so that time never runs back.
+    with_ticks False leaves ticks out (the ticker runs). selection: which entries; it then says whether ticks, too.
+    mapped: input topic without its namespace -> another topic that takes its entries. deck: transport controls from
+    outside; it then gives the speed. Raises ConfigurationInvalid (no topics, other partition count, broken
+    recording) and RetryLater (Kafka away for DELIVERY_TIMEOUT_S; what was acknowledged stays).
     """
-    if speed is not None and not speed > 0:
-        raise ValueError("speed is above 0, or None for the greatest")
+    stop = stop or asyncio.Event()
+    deck = deck or Deck(Transport(speed))
+    selection = selection or Selection(with_ticks=with_ticks)
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap,
         enable_idempotence=True,
@@ -115,11 +133,11 @@ async def play(
             await producer.start()
         except (KafkaError, OSError) as fault:
             raise RetryLater(f"no Kafka at {settings.kafka_bootstrap}: {fault}") from None
-        stop = stop or asyncio.Event()
-        playing = _Playing(producer, settings, speed, with_ticks, on_progress, stop)
+        timeline = Timeline(to_now=shift_to_now, gap_us=duration_us(loop_gap_s))
+        playing = _Playing(producer, settings, selection, dict(mapped or {}), timeline, deck, on_progress, stop)
         await playing.prepare()
         async with _ended_soon_after(stop):
-            return await playing.run(recording, shift_to_now=shift_to_now, loop=loop, loop_gap_s=loop_gap_s)
+            return await playing.run(recording, loop=loop)
     finally:
         with suppress(TimeoutError):
             await asyncio.wait_for(producer.stop(), CLOSE_TIMEOUT_S)
@@ -148,99 +166,116 @@ async def _ended_soon_after(stop: asyncio.Event) -> AsyncIterator[None]:
 
 
 class _Playing:
-    """One replay: the pace, the partitions, the count."""
+    """One replay: the passes, the partitions, the count."""
 
     def __init__(
         self,
         producer: Any,
         settings: Settings,
-        speed: float | None,
-        with_ticks: bool,
+        selection: Selection,
+        mapped: dict[str, str],
+        timeline: Timeline,
+        deck: Deck,
         on_progress: Callable[[Progress], None] | None,
         stop: asyncio.Event,
     ) -> None:
         self._producer, self._settings, self._stop = producer, settings, stop
-        self._speed, self._with_ticks, self._on_progress = speed, with_ticks, on_progress
-        self._outgoing = Outgoing(settings.topics)
+        self._selection, self._timeline, self._deck, self._on_progress = selection, timeline, deck, on_progress
+        self._mapped = frozenset(mapped.values())
+        self._outgoing = Outgoing(settings.topics, mapped)
         self._partitions: dict[str, list[int]] = {}
         self._places: dict[tuple[str, str], tuple[bytes | None, int]] = {}
         self._partitioner = DefaultPartitioner()
         self._events = self._ticks = self._rows = self._bytes = self._passes = 0
-        self._sent = self._acknowledged = 0
+        self._sent = self._acknowledged = self._played_us = self._breaks = 0
         self._failure: BaseException | None = None
-        self._stamped = True
-        self._began = self._reported = time.monotonic()
-        self._first_at: int | None = None
+        self._unstamped: set[str] = set()
+        self._began: float | None = None
+        self._reported = time.monotonic()
+        self._at_us: int | None = None
+        self._next_us = 0
+        self._entry: Entry | None = None
 
     async def prepare(self) -> None:
         """Learns the partitions. Raises ConfigurationInvalid where they are not as the settings say."""
-        for topic in self._settings.topics.inputs:
+        for name in self._outgoing.topics:
             try:
-                found = await asyncio.wait_for(self._producer.partitions_for(topic.name), _TOPIC_TIMEOUT_S)
+                found = await asyncio.wait_for(self._producer.partitions_for(name), _TOPIC_TIMEOUT_S)
             except (TimeoutError, KafkaError):
-                raise ConfigurationInvalid(topic.name, "there is no such topic; create the topics first") from None
-            if len(found) != topic.partitions:
-                detail = f"it has {len(found)} partitions, IOC_PARTITIONS says {topic.partitions}"
-                raise ConfigurationInvalid(topic.name, detail)
-            self._partitions[topic.name] = sorted(found)
+                raise ConfigurationInvalid(name, f"there is no such topic; {_MAKE_TOPICS}") from None
+            if name not in self._mapped and len(found) != self._settings.partitions:
+                detail = f"it has {len(found)} partitions, IOC_PARTITIONS says {self._settings.partitions}"
+                raise ConfigurationInvalid(name, detail)
+            self._partitions[name] = sorted(found)
 
-    async def run(self, recording: Recording, *, shift_to_now: bool, loop: bool, loop_gap_s: float) -> PlayResult:
-        shift = first_shift = 0
-        span = _Span()
-        self._began = time.monotonic()
+    async def run(self, recording: Recording, *, loop: bool) -> PlayResult:
         while True:
             self._passes += 1
-            for entry in recording:
-                if not self._with_ticks and isinstance(entry, Record) and isinstance(entry.event, Tick):
-                    continue
-                if span.empty:
-                    if shift_to_now:
-                        shift = first_shift = time.time_ns() // 1000 - entry.logged_us
-                    self._choose_stamp(entry.logged_us + shift)
-                if self._passes == 1:
-                    span.include(entry)
-                message = self._outgoing.message(entry, shift)
-                if not await self._paced(message.logged_us):
-                    break
-                await self._send(message)
-                self._report(entry.logged_us)
-            if self._stop.is_set() or not loop or span.empty:
+            while await self._reading(recording) == "rewind":
+                self._at_us = None
+            if self._stop.is_set() or self._deck.ended or not loop or self._timeline.empty:
                 break
-            shift += span.length_us + round(loop_gap_s * 1e6)
+            self._deck.transport.begin_again(self._timeline.begin_again())
         await self._settle()
-        self._report(span.last_us, now=True)
+        self._report(self._timeline.last_us or self._next_us, now=True)
         return PlayResult(
             events=self._events,
             ticks=self._ticks,
             messages=self._acknowledged,
             rows=self._rows,
             bytes=self._bytes,
-            seconds=time.monotonic() - self._began,
+            seconds=self._seconds,
             passes=self._passes,
-            stopped=self._stop.is_set(),
-            shift_us=first_shift,
+            stopped=self._stop.is_set() or self._deck.ended,
+            shift_us=self._timeline.first_shift_us,
         )
 
-    def _choose_stamp(self, first_us: int) -> None:
-        live = self._settings.namespace == Settings.namespace
-        kept_ms = int(self._settings.topics.traffic_readings.config["retention.ms"])
-        self._stamped = not live or time.time() * 1000 - first_us / 1000 < kept_ms
+    async def _reading(self, recording: Recording) -> Literal["end", "rewind"]:
+        """Reads the recording once from its beginning, and sends each entry that is chosen when it is due."""
+        for entry in recording:
+            if entry not in self._selection:
+                continue
+            self._next_us = entry.logged_us
+            turn = await self._deck.turn(entry.logged_us, self._stop, self._waiting)
+            if turn.action == "skip":
+                self._at_us = None
+            elif turn.action == "send":
+                await self._play(entry, landed=turn.landed)
+            else:
+                return "rewind" if turn.action == "rewind" else "end"
+        return "end"
 
-    async def _paced(self, at_us: int) -> bool:
-        """Waits until it is this entry's turn; False: stop was asked for."""
-        if self._first_at is None:
-            self._first_at, self._began = at_us, time.monotonic()
-        if self._speed is None:
-            if self._sent % _YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-        else:
-            ahead = (at_us - self._first_at) / 1e6 / self._speed - (time.monotonic() - self._began)
-            if ahead > 0:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stop.wait(), ahead)
-            elif self._sent % _YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-        return not self._stop.is_set()
+    async def _play(self, entry: Entry, *, landed: bool) -> None:
+        if self._began is None:
+            self._began = time.monotonic()
+        first, breaks = self._timeline.empty, self._deck.transport.breaks
+        shift_us = self._timeline.place(entry, time.time_ns() // 1000, held=breaks != self._breaks, sought=landed)
+        self._breaks = breaks
+        at_us = entry.logged_us + shift_us
+        if first:
+            self._choose_stamps(at_us)
+        elif landed and self._selection.with_ticks:
+            # what is observed too long after the newest tick would be refused
+            await self._send(self._outgoing.message(Record(at_us, Tick(ticked_at=instant(at_us)))))
+        await self._send(self._outgoing.message(entry, shift_us))
+        if self._at_us is not None and not landed:
+            self._played_us += max(0, entry.logged_us - self._at_us)
+        self._at_us, self._entry = entry.logged_us, entry
+        self._report(entry.logged_us)
+
+    def _choose_stamps(self, first_us: int) -> None:
+        """Of topics that do not keep everything, those that would delete what is as old as this."""
+        kept_ms = int(self._settings.topics.traffic_readings.config["retention.ms"])
+        if time.time() * 1000 - first_us / 1000 >= kept_ms:
+            live = self._settings.namespace == Settings.namespace
+            self._unstamped = {name for name in self._partitions if live or name in self._mapped}
+
+    def _waiting(self) -> None:
+        self._report(self._next_us if self._at_us is None else self._at_us)
+
+    @property
+    def _seconds(self) -> float:
+        return 0.0 if self._began is None else time.monotonic() - self._began
 
     async def _send(self, message: Message) -> None:
         if message.topic is None:
@@ -264,7 +299,7 @@ class _Playing:
     async def _put(self, topic: str, partition: int, key: bytes | None, message: Message) -> None:
         if self._failure is not None:
             raise self._away(self._failure)
-        stamp = message.logged_us // 1000 if self._stamped else None
+        stamp = None if topic in self._unstamped else message.logged_us // 1000
         try:
             future = await self._producer.send(topic, message.payload, key=key, partition=partition, timestamp_ms=stamp)
         except KafkaError as fault:
@@ -300,36 +335,9 @@ class _Playing:
     def _report(self, logged_us: int, now: bool = False) -> None:
         if self._on_progress is None:
             return
-        moment = time.monotonic()
+        moment, transport = time.monotonic(), self._deck.transport
         if now or moment - self._reported >= _REPORT_EVERY_S:
             self._reported = moment
-            took = moment - self._began
-            self._on_progress(Progress(self._events, self._rows, self._bytes, took, logged_us, self._passes))
-
-
-class _Span:
-    """From when to when a recording reaches, in arrival and in what was observed."""
-
-    def __init__(self) -> None:
-        self._first = self._last = self._observed_first = self._observed_last = 0
-        self.empty = True
-
-    def include(self, entry: Entry) -> None:
-        observed = entry.logged_us
-        if isinstance(entry, Record) and not isinstance(entry.event, Tick):
-            observed = microseconds(entry.event.observed_at)
-        if self.empty:
-            self._first, self._observed_first, self._observed_last = entry.logged_us, observed, observed
-            self.empty = False
-        self._last = entry.logged_us
-        self._observed_first = min(self._observed_first, observed)
-        self._observed_last = max(self._observed_last, observed)
-
-    @property
-    def last_us(self) -> int:
-        return self._last
-
-    @property
-    def length_us(self) -> int:
-        """Move a second pass on by this and neither its arrivals nor what was observed overlaps the first."""
-        return max(self._last - self._first, self._observed_last - self._observed_first)
+            counts = (self._events, self._rows, self._bytes, self._seconds, logged_us, self._passes)
+            entry = None if self._entry is None else (kind_of(self._entry), device_of(self._entry))
+            self._on_progress(Progress(*counts, self._played_us, transport.speed, transport.paused, entry))

@@ -53,8 +53,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Settings from IOC_* variables. Raises ConfigurationInvalid with the variable's name."""
     given = _Given(environment)
     namespace = given.text("NAMESPACE", Settings.namespace)
-    if not _NAMESPACE.match(namespace):
-        raise ConfigurationInvalid("IOC_NAMESPACE", "use a-z, 0-9 and _, beginning with a letter, at most 31 long")
+    check_namespace(namespace, "IOC_NAMESPACE")
     settings = Settings(
         kafka_bootstrap=given.text("KAFKA_BOOTSTRAP", Settings.kafka_bootstrap),
         database_url=given.url("DATABASE_URL", Settings.database_url, "DATABASE_PASSWORD"),
@@ -74,6 +73,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
     given.refuse_unknown()
     return settings
+
+
+def check_namespace(name: str, path: str) -> None:
+    """Raises ConfigurationInvalid, naming the place it came from, for what cannot be a namespace."""
+    if not _NAMESPACE.match(name):
+        raise ConfigurationInvalid(path, "use a-z, 0-9 and _, beginning with a letter, at most 31 long")
 
 
 def public_url(url: str) -> str:

@@ -67,6 +67,36 @@ CREATE_EXTENSION = "CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public"
 ROLE_EXISTS = "SELECT 1 FROM pg_roles WHERE rolname = %s"
 HYPERTABLES_OF = "SELECT hypertable_name FROM timescaledb_information.hypertables WHERE hypertable_schema = %s"
 
+NAMESPACES = """
+    SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = 'schema_migration' AND c.relkind = 'r' ORDER BY n.nspname
+"""
+"""Schemas that hold a ledger of migrations are ours."""
+NAMESPACE_MADE_AT = "SELECT min(applied_at) FROM schema_migration"
+NAMESPACE_SIZE = """
+    SELECT (
+        coalesce((
+            SELECT sum(hypertable_size(format('%%I.%%I', hypertable_schema, hypertable_name)::regclass))
+            FROM timescaledb_information.hypertables WHERE hypertable_schema = %(namespace)s
+        ), 0) + coalesce((
+            SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = %(namespace)s AND c.relkind = 'r'
+        ), 0)
+    )::int8
+"""
+ALARMS_BY_CONDITION = """
+    SELECT condition, min(condition_vi), min(condition_en), count(DISTINCT (alarm, raised_at))
+    FROM v_alarm_history GROUP BY condition ORDER BY condition
+"""
+DEAD_LETTERS_BY_REASON = """
+    SELECT reason, min(reason_vi), min(reason_en), count(*) FROM v_dead_letter GROUP BY reason ORDER BY reason
+"""
+
+
+def count_rows(table: Table) -> str:
+    return f"SELECT count(*) FROM {table.name}"
+
+
 EDITION = "SELECT current_setting('timescaledb.license')"
 POSTGRES_VERSION = "SELECT current_setting('server_version')"
 TIMESCALE_VERSION = "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"

@@ -4,61 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from aiokafka.errors import InvalidTimestampError, KafkaConnectionError, RequestTimedOutError
 
 from streams.replay import player
+from streams.replay.deck import Deck
 from streams.replay.player import Progress, play
 from streams.replay.recording import Record, Recording
+from streams.replay.selection import Selection
+from streams.replay.transport import Quit, Resume, Seek, Step, Transport
 from streams.schema.codec import decode_input, encode
 from streams.schema.errors import ConfigurationInvalid, RetryLater
 from streams.schema.events import Tick
 from streams.schema.instants import microseconds
 from streams.schema.settings import Settings
+from tests.unit.streams.replay.doubles import FakeProducer, sent
 from tests.unit.streams.replay.examples import observation, reading, tick, verbatim
 
 SETTINGS = Settings(namespace="t", partitions=3)
-
-
-class FakeProducer:
-    """Remembers (topic, partition, key, value, timestamp) and acknowledges at once."""
-
-    made: ClassVar[list[FakeProducer]] = []
-    partitions: ClassVar[int] = 3
-    fault: ClassVar[Exception | None] = None
-    start_fault: ClassVar[Exception | None] = None
-
-    def __init__(self, **options: Any) -> None:
-        self.options = options
-        self.sent: list[tuple[str, int, bytes | None, bytes, int | None]] = []
-        self.stopped = False
-        FakeProducer.made.append(self)
-
-    async def start(self) -> None:
-        if self.start_fault:
-            raise self.start_fault
-
-    async def stop(self) -> None:
-        self.stopped = True
-
-    async def flush(self) -> None:
-        await asyncio.sleep(0)
-
-    async def partitions_for(self, topic: str) -> set[int]:
-        return set(range(self.partitions))
-
-    async def send(
-        self, topic: str, value: bytes, *, key: bytes | None, partition: int, timestamp_ms: int | None
-    ) -> asyncio.Future[Any]:
-        self.sent.append((topic, partition, key, value, timestamp_ms))
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if self.fault:
-            future.set_exception(self.fault)
-        else:
-            future.set_result(None)
-        return future
 
 
 @pytest.fixture(autouse=True)
@@ -66,10 +31,6 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeProducer]:
     monkeypatch.setattr(player, "AIOKafkaProducer", FakeProducer)
     monkeypatch.setattr(FakeProducer, "made", [])
     return FakeProducer
-
-
-def sent(topic: str | None = None) -> list[tuple[str, int, bytes | None, bytes, int | None]]:
-    return [each for each in FakeProducer.made[-1].sent if topic in (None, each[0])]
 
 
 async def test_data_goes_by_key_and_a_tick_everywhere_in_order() -> None:
@@ -222,3 +183,88 @@ async def test_stop_ends_a_wait_for_a_broker_that_is_away(
     with pytest.raises(RetryLater, match="stopped"):
         await asyncio.wait_for(play(Recording.of([tick(0)]), SETTINGS, stop=stop), 2)
     assert fake.made[-1].stopped
+
+
+def kinds(topic: str) -> list[str]:
+    return [type(decode_input(each[3])).__name__ for each in sent(topic)]
+
+
+async def test_only_what_is_chosen_is_played() -> None:
+    recording = Recording.of([observation(0), reading(1), tick(2), reading(3, corridor="other")])
+    result = await play(recording, SETTINGS, selection=Selection(devices=["ql5"], kinds=["traffic"]))
+    assert (result.events, result.ticks) == (1, 1)
+    assert kinds("t.observations.camera") == ["Tick"] * 3
+    assert kinds("t.observations.traffic") == ["TrafficReading"] + ["Tick"] * 3
+
+
+async def test_a_mapped_topic_takes_the_entries_and_the_ticks_with_as_many_partitions_as_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def partitions_for(_: Any, topic: str) -> set[int]:
+        return set(range(7 if topic == "cams" else 3))
+
+    monkeypatch.setattr(FakeProducer, "partitions_for", partitions_for)
+    recording = Recording.of([observation(0), reading(1), verbatim(2), tick(3)])
+    await play(recording, SETTINGS, mapped={"observations.camera": "cams"})
+    assert kinds("cams") == ["CameraObservation"] + ["Tick"] * 7
+    assert len(sent("t.observations.traffic")) == 2 + 3
+    assert sent("t.observations.camera") == []
+    await play(recording, SETTINGS, mapped={"observations.camera": "cams", "observations.traffic": "cams"})
+    assert len(sent()) == 3 + 7
+
+
+async def test_a_mapped_topic_that_may_not_keep_it_gets_an_old_recording_with_the_time_of_sending() -> None:
+    old = Recording.of([observation(-86_400 * 900), reading(-86_400 * 900)])
+    await play(old, SETTINGS, mapped={"observations.camera": "cams"})
+    assert [each[4] is None for each in sent("cams")] == [True]
+    assert [each[4] is None for each in sent("t.observations.traffic")] == [False]
+
+
+async def test_after_a_seek_the_clock_comes_before_the_data() -> None:
+    """What is observed too long after the newest tick would be refused."""
+    deck = Deck(Transport(None, paused=True))
+    recording = Recording.of([tick(0), reading(0), reading(600), tick(700)])
+    task = asyncio.create_task(play(recording, SETTINGS, deck=deck))
+    deck.do(Step(2))
+    await wait_for_sent(7)
+    deck.do(Seek(reading(600).logged_us))
+    deck.do(Resume())
+    result = await task
+    assert kinds("t.observations.traffic") == (
+        ["Tick"] * 3 + ["TrafficReading"] + ["Tick"] * 3 + ["TrafficReading"] + ["Tick"] * 3
+    )
+    landing = sent("t.observations.traffic")[4:8]
+    assert {each[4] for each in landing} == {reading(600).logged_us // 1000}
+    assert result.ticks == 3 and not result.stopped
+
+
+async def test_a_seek_back_plays_again_with_times_that_go_on() -> None:
+    deck = Deck(Transport(None, paused=True))
+    recording = Recording.of([reading(0), reading(10), reading(20)])
+    task = asyncio.create_task(play(recording, SETTINGS, deck=deck, selection=Selection(with_ticks=False)))
+    deck.do(Step(2))
+    await wait_for_sent(2)
+    deck.do(Seek(reading(0).logged_us))
+    deck.do(Resume())
+    result = await task
+    assert result.events == 5 and result.passes == 1
+    stamps = [each[4] or 0 for each in sent()]
+    assert stamps == sorted(stamps)
+    assert len({microseconds(decode_input(each[3]).observed_at) for each in sent()}) == 5  # type: ignore[union-attr]
+
+
+async def test_quit_ends_what_stands_still_and_is_told_as_stopped() -> None:
+    deck = Deck(Transport(1.0, paused=True))
+    heard: list[Progress] = []
+    task = asyncio.create_task(play(Recording.of([reading(0)]), SETTINGS, deck=deck, on_progress=heard.append))
+    while not heard:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    assert (heard[0].paused, heard[0].speed, heard[0].logged_us) == (True, 1.0, reading(0).logged_us)
+    deck.do(Quit())
+    result = await asyncio.wait_for(task, 2)
+    assert result.stopped and result.events == 0
+
+
+async def wait_for_sent(count: int) -> None:
+    while not FakeProducer.made or len(sent()) < count:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
