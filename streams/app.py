@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import faust
 
+from streams.admin import next_offset
 from streams.agents.pipeline import Pipeline
+from streams.agents.position import Consumer, Included, States
 from streams.agents.sources import camera_kind, corridor_kind
 from streams.core.partition import SourceKind
 from streams.schema.settings import Settings
@@ -45,7 +48,10 @@ def build_app(settings: Settings, site: Site, beat: Callable[[], None] = lambda:
         broker_heartbeat_interval=SESSION_TIMEOUT_S / 4,
         producer_acks=-1,
         producer_max_request_size=MAX_MESSAGE_BYTES,
+        Table=States,
     )
+    included: dict[str, Included] = {}
+    app.transport.Consumer = partial(Consumer, included=included)
     topics = settings.topics
     alarms, dead_letters = _topic(app, topics.alarms), _topic(app, topics.dead_letters)
     inputs = (
@@ -53,7 +59,7 @@ def build_app(settings: Settings, site: Site, beat: Callable[[], None] = lambda:
         (topics.traffic_readings, corridor_kind(site, store_readings=settings.store_readings)),
     )
     for topic, kind in inputs:
-        _add_agent(app, settings, topic, kind, alarms, dead_letters)
+        included[topic.name] = _add_agent(app, settings, topic, kind, alarms, dead_letters).included
 
     async def show_life() -> None:
         beat()
@@ -76,7 +82,7 @@ def _add_agent(
     kind: SourceKind,
     alarms: faust.TopicT,
     dead_letters: faust.TopicT,
-) -> None:
+) -> Pipeline:
     table = app.Table(
         settings.topics.table(topic),
         key_type=bytes,
@@ -91,15 +97,17 @@ def _add_agent(
         alarms,
         dead_letters,
         generation=lambda: app.consumer_generation_id,
+        next_offset=partial(next_offset, settings, topic.name),
         crash=app.crash,
     )
 
     async def process(stream: faust.StreamT[bytes]) -> None:
-        async def acknowledge(events: Sequence[faust.EventT]) -> None:
-            for event in events:
-                await stream.ack(event)
-
         async for events in stream.noack_take(settings.batch_events, within=TAKE_WITHIN_S):
             await pipeline.run(events, acknowledge)
 
+    def acknowledge(events: Sequence[faust.EventT]) -> None:
+        for event in events:
+            app.consumer.acknowledge(event.message)
+
     app.agent(_topic(app, topic), name=topic.name)(process)
+    return pipeline
