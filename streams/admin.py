@@ -96,7 +96,7 @@ async def consumer_lag(settings: Settings, group: str, topics: Iterable[str] | N
     ``topics``: names; None: the input topics. A partition that the group never acknowledged lags by all it holds.
     Raises RetryLater where Kafka is away, ConfigurationInvalid where a topic is missing.
     """
-    async with _lag_reader(settings) as reader:
+    async with lag_reader(settings) as reader:
         return await reader.lag(group, _names(settings, topics))
 
 
@@ -117,7 +117,7 @@ async def wait_until_drained(
     rest: Lag | str = "unknown"
     while (left := timeout_s - (time.monotonic() - began)) > 0:
         try:
-            async with asyncio.timeout(left), _lag_reader(settings) as reader:
+            async with asyncio.timeout(left), lag_reader(settings) as reader:
                 while total(rest := await reader.lag(group, names)):  # noqa: ASYNC110  nobody tells us
                     await asyncio.sleep(poll_s)
                 return time.monotonic() - began
@@ -204,10 +204,17 @@ async def _admin(settings: Settings) -> AsyncIterator[Any]:
         await admin.close()
 
 
-class _LagReader:
+class LagReader:
+    """Asks one group's lag again and again over the same connections."""
+
     def __init__(self, admin: Any, consumer: Any) -> None:
         self._admin, self._consumer = admin, consumer
         self._partitions: list[TopicPartition] = []
+
+    async def acknowledged(self, group: str) -> int:
+        """How many messages of the topics that ``lag`` was asked for the group has acknowledged so far."""
+        known = await self._acknowledged(group)
+        return sum(known[place].offset for place in self._partitions if place in known)
 
     async def lag(self, group: str, topics: list[str]) -> Lag:
         if not self._partitions:
@@ -238,11 +245,11 @@ class _LagReader:
 
 
 @asynccontextmanager
-async def _lag_reader(settings: Settings) -> AsyncIterator[_LagReader]:
+async def lag_reader(settings: Settings) -> AsyncIterator[LagReader]:
     async with _admin(settings) as admin:
         consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=_REQUEST_TIMEOUT_MS)
         try:
             await consumer.start()
-            yield _LagReader(admin, consumer)
+            yield LagReader(admin, consumer)
         finally:
             await consumer.stop()
