@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ioc.commands import database, demo, doctor, processes, replay, site
+from ioc.commands import chaos, database, demo, doctor, processes, replay, site
 from ioc.embedded.prerequisites import EmbeddedError
 from streams.schema.errors import ConfigurationInvalid, RetryLater
 
@@ -60,6 +60,7 @@ for command in (
     doctor.settings,
     doctor.secrets,
     site.site,
+    chaos.chaos,
 ):
     main.add_command(command)
 
