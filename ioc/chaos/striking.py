@@ -46,10 +46,9 @@ def _worker(pid: int, namespace: str) -> Identity | None:
         return None
     if not _runs_worker(words):
         return None
-    given = [
-        line.removeprefix(b"IOC_NAMESPACE=").decode() for line in environment if line.startswith(b"IOC_NAMESPACE=")
-    ]
-    return identity if (given[0] if given and given[0] else Settings.namespace) == namespace else None
+    prefix = b"IOC_NAMESPACE="
+    given = next((line.removeprefix(prefix).decode() for line in environment if line.startswith(prefix)), "")
+    return identity if (given or Settings.namespace) == namespace else None
 
 
 def _runs_worker(words: Sequence[bytes]) -> bool:
