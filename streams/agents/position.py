@@ -87,11 +87,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self._durable[message.tp] = message.offset + 1
             self._unacked_messages.discard(message)
 
-    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        for place in revoked:
-            self._durable.pop(place, None)
-            self._told.pop(place, None)
-        await super().on_partitions_revoked(revoked)
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """A generation begins; what the one before had still to tell is given again to the partition's owner."""
+        self._durable.clear()
+        self._told.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return iter([place for place, offset in self._durable.items() if self._told.get(place) != offset])

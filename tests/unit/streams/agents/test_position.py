@@ -88,13 +88,13 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     async def seek_wait(_: Any, places: dict[TP, int]) -> None:
         made.sought.update(places)
 
-    async def revoked(*_: Any) -> None:
+    async def assigned(*_: Any) -> None:
         return
 
     monkeypatch.setattr(driver.Consumer, "_commit", commit)
     monkeypatch.setattr(driver.Consumer, "seek_to_committed", seek_to_committed)
     monkeypatch.setattr(driver.Consumer, "seek_wait", seek_wait)
-    monkeypatch.setattr(driver.Consumer, "on_partitions_revoked", revoked)
+    monkeypatch.setattr(driver.Consumer, "on_partitions_assigned", assigned)
     return made
 
 
@@ -134,10 +134,12 @@ async def test_only_what_is_durable_is_acknowledged_and_until_kafka_has_it(kafka
 async def test_nothing_of_an_earlier_generation_is_acknowledged(kafka: Kafka) -> None:
     made = consumer()
     made.acknowledge(Given(3))
-    await made.on_partitions_revoked({PLACE})
     made.app.consumer_generation_id = 2
+    await made.on_partitions_assigned(set(), 2)
     made.acknowledge(Given(4))
     assert to_commit(made) == {}
+    made.acknowledge(Given(3, generation_id=2))
+    assert to_commit(made) == {PLACE: 4}
 
 
 @pytest.mark.parametrize(
