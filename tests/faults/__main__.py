@@ -35,7 +35,7 @@ def main() -> int:
                 outcomes.append(run_seed(schedule(seed), started, keep_in))
                 print(f"{number}/{len(seeds)} {line(outcomes[-1])}", flush=True)
                 if given.out is not None:
-                    given.out.write_text(page(outcomes, f"python -m tests.faults {' '.join(sys.argv[1:])}"))
+                    given.out.write_text(page(outcomes, f"make faults SEEDS={number} SEED_START={seeds[0]}"))
     except KeyboardInterrupt:
         print("stopped; everything that was started has ended", flush=True)
     failed = [outcome.schedule.seed for outcome in outcomes if not outcome.passed]
