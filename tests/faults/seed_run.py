@@ -74,18 +74,14 @@ def seed_input(schedule: Schedule) -> list[Entry]:
     entries = morning()
     begin_us = entries[0].logged_us + schedule.disturbance.start_s * SECOND_US
     part = [entry for entry in entries if begin_us <= entry.logged_us < begin_us + PLAYED_S * SECOND_US]
-    cameras = sorted({e.event.camera for e in part if isinstance(e, Record) and isinstance(e.event, CameraObservation)})
-    chosen = set((cameras * 2)[schedule.seed % len(cameras) :][:CAMERAS])
-    return disturbed(
-        [
-            entry
-            for entry in part
-            if not (isinstance(entry, Record) and isinstance(entry.event, CameraObservation))
-            or entry.event.camera in chosen
-        ],
-        schedule.disturbance,
-        city(),
-    )
+    cameras = sorted({camera for entry in part if (camera := _camera(entry))})
+    left_out = set((cameras * 2)[schedule.seed % len(cameras) :][CAMERAS : len(cameras)])
+    return disturbed([entry for entry in part if _camera(entry) not in left_out], schedule.disturbance, city())
+
+
+def _camera(entry: Entry) -> str | None:
+    event = entry.event if isinstance(entry, Record) else None
+    return event.camera if isinstance(event, CameraObservation) else None
 
 
 def last_tick(entries: list[Entry]) -> Entry:
@@ -130,13 +126,8 @@ def _strike(run: FaultRun, schedule: Schedule, servers: Servers, outcome: Outcom
         raise NotDone(f"the input could not be played: {playing.fault!r}")
     over = max(over, playing.ended)
     outcome.messages = playing.messages
-    wait_until_drained(run, DRAIN_WITHIN_S)
+    run.wait_until_drained(DRAIN_WITHIN_S, supervise=True)
     outcome.recovery_s = time.monotonic() - over
-
-
-def wait_until_drained(run: FaultRun, timeout_s: float) -> None:
-    """Under supervision. Raises NotDone."""
-    run.wait_until_drained(timeout_s, supervise=True)
 
 
 class Playing(threading.Thread):
