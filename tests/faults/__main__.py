@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.report import line, page
+from tests.faults.report import line, page, with_storm
 from tests.faults.schedule import schedule
 from tests.faults.seed_run import Outcome, run_seed
 from tests.faults.servers import servers
@@ -26,7 +26,7 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     keep_in = given.keep or Path(tempfile.mkdtemp(prefix="ioc-faults-kept-", dir="/var/tmp"))
     if given.storm is not None:
-        return _storm(given.storm, keep_in)
+        return _storm(given.storm, keep_in, given.out)
     seeds = [given.seed] if given.seed is not None else range(given.seed_start, given.seed_start + given.seeds)
     outcomes: list[Outcome] = []
     try:
@@ -35,7 +35,8 @@ def main() -> int:
                 outcomes.append(run_seed(schedule(seed), started, keep_in))
                 print(f"{number}/{len(seeds)} {line(outcomes[-1])}", flush=True)
                 if given.out is not None:
-                    given.out.write_text(page(outcomes, f"make faults SEEDS={number} SEED_START={seeds[0]}"))
+                    command = f"make faults SEEDS={number} SEED_START={seeds[0]}"
+                    given.out.write_text(page(outcomes, command, _text(given.out)))
     except KeyboardInterrupt:
         print("stopped; everything that was started has ended", flush=True)
     failed = [outcome.schedule.seed for outcome in outcomes if not outcome.passed]
@@ -44,11 +45,17 @@ def main() -> int:
     return 1 if failed or len(outcomes) < len(seeds) else 0
 
 
-def _storm(seconds: float, keep_in: Path) -> int:
+def _storm(seconds: float, keep_in: Path, out: Path | None) -> int:
     with servers() as started:
         outcome = run_storm(started, seconds, keep_in)
     print(outcome, flush=True)
+    if out is not None:
+        out.write_text(with_storm(_text(out), outcome, f"python -m tests.faults --storm {seconds:g}"))
     return 0 if outcome.passed else 1
+
+
+def _text(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
 
 
 def _arguments() -> argparse.Namespace:

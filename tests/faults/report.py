@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from benchmarks.servers import machine
 from tests.faults.seed_run import Outcome
 
+_STORM = "## Rebalance storm"
 SAID = 400
 """So many characters of a problem are told; all of it is kept."""
 
@@ -51,11 +52,22 @@ Repeats: alarms and dead letters that were told again, as copies.
 """
 
 
-def page(outcomes: Sequence[Outcome], command: str) -> str:
-    """The whole document."""
-    date = f"{datetime.now(UTC):%Y-%m-%d}"
-    head = _INTRODUCTION.format(command=command, date=date, machine=machine())
-    return f"{head}\n## Result\n\n{_summary(outcomes)}\n\n## Every seed\n\n{_table(outcomes)}\n"
+def page(outcomes: Sequence[Outcome], command: str, before: str) -> str:
+    """The whole document. before: what the document said so far; its section on the storm stays."""
+    head = _INTRODUCTION.format(command=command, date=_today(), machine=machine())
+    seeds = f"{head}\n## Result\n\n{_summary(outcomes)}\n\n## Every seed\n\n{_table(outcomes)}\n"
+    storm = before.partition(_STORM)[2]
+    return f"{seeds}\n{_STORM}{storm}" if storm else seeds
+
+
+def with_storm(before: str, outcome: object, command: str) -> str:
+    """The document with this outcome of a storm."""
+    told = f"`{command}` on {_today()}, on {machine()}:\n\n{outcome}"
+    return f"{before.partition(_STORM)[0].rstrip()}\n\n{_STORM}\n\n{told}\n".lstrip()
+
+
+def _today() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
 def line(outcome: Outcome) -> str:
