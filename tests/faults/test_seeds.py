@@ -12,7 +12,7 @@ from tests.faults.seed_run import run_seed
 from tests.faults.servers import Servers
 from tests.faults.storm import run_storm
 
-SEEDS = (10, 114, 32976)
+SEEDS = (305935, 419582, 427418)  # found by search: with the regressions they strike in every way, and end early
 REGRESSIONS = (
     4,  # Faust acknowledged what it skipped at a rebalance: a partition was read on from beyond its state
     7,  # a commit that had failed counted as done: all was processed, and the lag never became 0
