@@ -5,12 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 TEST_ARGS ?=
+SEEDS ?= 200
+SEED_START ?= 1
 LOCKED := requirements/build.txt requirements/runtime.txt requirements/dev.txt requirements/install.sh pyproject.toml
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt lock docs simulation clean
+.PHONY: help demo test faults lint fmt lock docs simulation clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +22,9 @@ demo: .venv/.runtime  ## run everything here, fed with a recording; ARGS='--for 
 
 test: lint  ## lint, then every test, with real Kafka and TimescaleDB; TEST_ARGS goes to pytest
 	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+faults: .venv/.dev  ## SEEDS fault schedules from SEED_START on, into docs/FAULTS.md; about 20 s each
+	@exec $(BIN)/python -m tests.faults --seeds $(SEEDS) --seed-start $(SEED_START) --out docs/FAULTS.md
 
 lint: .venv/.dev  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ioc.commands import database, demo, doctor, processes, replay, runs, site, verify
+from ioc.commands import chaos, database, demo, doctor, processes, replay, runs, site, verify
 from ioc.embedded.prerequisites import EmbeddedError
 from streams.schema.errors import ConfigurationInvalid, RetryLater
 
@@ -63,6 +63,7 @@ for command in (
     doctor.settings,
     doctor.secrets,
     site.site,
+    chaos.chaos,
 ):
     main.add_command(command)
 

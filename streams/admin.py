@@ -144,6 +144,29 @@ async def wait_until_drained(
     raise TimeoutError(f"group {group} is not drained after {timeout_s:g} s: {rest}")
 
 
+async def next_offset(settings: Settings, topic: str, partition: int, since: int) -> int:
+    """The first offset, from ``since`` on, at which the log holds a message; waits for one.
+
+    Raises RetryLater where Kafka is away or no message comes.
+    """
+    place = TopicPartition(topic, partition)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    try:
+        await consumer.start()
+        consumer.assign([place])
+        consumer.seek(place, since)
+        return int((await asyncio.wait_for(consumer.getone(), _APPEAR_S)).offset)
+    except (KafkaError, OSError, TimeoutError) as fault:
+        raise RetryLater(f"Kafka at {settings.kafka_bootstrap}: {fault or type(fault).__name__}") from fault
+    finally:
+        await consumer.stop()
+
+
 def total(lag: Mapping[str, Mapping[int, int]]) -> int:
     return sum(sum(partitions.values()) for partitions in lag.values())
 

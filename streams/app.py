@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import faust
 from faust.exceptions import ConsumerNotStarted
 
+from streams.admin import next_offset
 from streams.agents.pipeline import Pipeline
+from streams.agents.position import Consumer, Included, States
 from streams.agents.sources import camera_kind, corridor_kind
 from streams.core.partition import SourceKind
 from streams.core.progress import Place
@@ -50,21 +53,25 @@ def build_app(settings: Settings, site: Site, beat: Callable[[], None] = lambda:
         broker_heartbeat_interval=SESSION_TIMEOUT_S / 4,
         producer_acks=-1,
         producer_max_request_size=MAX_MESSAGE_BYTES,
+        Table=States,
     )
+    included: dict[str, Included] = {}
+    app.transport.Consumer = partial(Consumer, included=included)
     topics = settings.topics
     alarms, dead_letters = _topic(app, topics.alarms), _topic(app, topics.dead_letters)
     inputs = (
         (topics.camera_observations, camera_kind(site)),
         (topics.traffic_readings, corridor_kind(site, store_readings=settings.store_readings)),
     )
-    pipelines = [_add_agent(app, settings, topic, kind, alarms, dead_letters) for topic, kind in inputs]
+    pipelines = {topic.name: _add_agent(app, settings, topic, kind, alarms, dead_letters) for topic, kind in inputs}
+    included.update({name: pipeline.included for name, pipeline in pipelines.items()})
 
     async def show_life() -> None:
         beat()
 
     app.timer(interval=BEAT_S)(show_life)
 
-    app.watchdog = _watchdog(app, settings, pipelines)
+    app.watchdog = _watchdog(app, settings, list(pipelines.values()))
     return app
 
 
@@ -124,16 +131,17 @@ def _add_agent(
         alarms,
         dead_letters,
         generation=lambda: app.consumer_generation_id,
+        next_offset=partial(next_offset, settings, topic.name),
         crash=app.crash,
     )
 
     async def process(stream: faust.StreamT[bytes]) -> None:
-        async def acknowledge(events: Sequence[faust.EventT]) -> None:
-            for event in events:
-                await stream.ack(event)
-
         async for events in stream.noack_take(settings.batch_events, within=TAKE_WITHIN_S):
             await pipeline.run(events, acknowledge)
+
+    def acknowledge(events: Sequence[faust.EventT]) -> None:
+        for event in events:
+            app.consumer.acknowledge(event.message)
 
     app.agent(_topic(app, topic), name=topic.name)(process)
     return pipeline

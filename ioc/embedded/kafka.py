@@ -45,10 +45,10 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}{proxied_listener}
+advertised.listeners=PLAINTEXT://{host}:{port}{proxied_address}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs={log_dir}
 auto.create.topics.enable=false
@@ -84,12 +84,15 @@ class EmbeddedKafka:
         port: int | None = None,
         cache_dir: Path | None = None,
         heap_mb: int = 256,
+        proxy_port: int | None = None,
         on_progress: Callable[[str], None] | None = None,
     ) -> None:
-        """`port` None: a free one is chosen once and kept. `on_progress` hears of long steps."""
+        """`port` None: a free one is chosen once and kept. `on_progress` hears of long steps. `proxy_port`: of a
+        proxy on loopback that forwards to `behind_proxy`; clients that come through it are told to stay with it.
+        """
         self._data_dir = data_dir.absolute()
         self._cache_dir = (cache_dir or default_cache_dir()).absolute()
-        self._given_port, self._heap_mb = port, heap_mb
+        self._given_port, self._heap_mb, self._proxy_port = port, heap_mb, proxy_port
         self._on_progress = on_progress or (lambda _: None)
         self._ports = RememberedPorts(self._data_dir / "ports.json")
         self._logs, self._log_dir = self._data_dir / "logs", self._data_dir / "log"
@@ -107,6 +110,11 @@ class EmbeddedKafka:
     def bootstrap(self) -> str:
         """host:port for clients; known before the start and the same after every restart."""
         return f"{LOOPBACK}:{self._port}"
+
+    @property
+    def behind_proxy(self) -> tuple[str, int]:
+        """Where a proxy at `proxy_port` forwards to; nobody listens there without one."""
+        return LOOPBACK, self._ports.get("proxied")
 
     @property
     def _port(self) -> int:
@@ -224,6 +232,8 @@ class EmbeddedKafka:
                 host=LOOPBACK,
                 port=self._port,
                 controller_port=self._ports.get("controller"),
+                proxied_listener=f",PROXIED://{LOOPBACK}:{self.behind_proxy[1]}" if self._proxy_port else "",
+                proxied_address=f",PROXIED://{LOOPBACK}:{self._proxy_port}" if self._proxy_port else "",
                 log_dir=escaped_property(str(log_dir)),
                 message_max_bytes=MESSAGE_MAX_BYTES,
             )

@@ -58,7 +58,7 @@ def identify(pid: int) -> Identity | None:
 def descendants(pid: int) -> list[Identity]:
     """All live processes below `pid`."""
     children: dict[int, list[int]] = {}
-    for other in _all_pids():
+    for other in all_pids():
         if (fields := _stat_fields(other)) is not None:
             children.setdefault(int(fields[1]), []).append(other)
     found, open_pids = [], [pid]
@@ -73,7 +73,7 @@ def descendants(pid: int) -> list[Identity]:
 def working_in(folder: Path) -> list[Identity]:
     """Live processes whose working directory is `folder`, as far as this user may see."""
     found = []
-    for pid in _all_pids():
+    for pid in all_pids():
         try:
             inside = Path(f"/proc/{pid}/cwd").readlink() == folder
         except OSError:
@@ -219,7 +219,8 @@ class ServerProcess:
             return None, None
 
 
-def _all_pids() -> list[int]:
+def all_pids() -> list[int]:
+    """Every process of the machine that shows itself."""
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 

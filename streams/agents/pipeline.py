@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import faust
 
+from streams.agents.position import included_in, state_key, states_of
 from streams.core.partition import Batch, Partition, Record, SourceKind
 from streams.schema import codec
 from streams.schema.errors import RetryLater
@@ -21,8 +22,15 @@ from streams.schema.tables import Rows
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.25, 5.0
 Batches = dict[int, Batch]
-Acknowledge = Callable[[Sequence[Any]], Awaitable[None]]
+Records = dict[int, list[Record]]
+Acknowledge = Callable[[Sequence[Any]], None]
+NextOffset = Callable[[int, int], Awaitable[int]]
+"""Partition and offset to the first offset from there on at which the log holds a message."""
 log = logging.getLogger(__name__)
+
+
+class InputMissed(Exception):
+    """Messages that the log holds were not delivered: the worker must begin again where its states end."""
 
 
 class RowSink(Protocol):
@@ -34,7 +42,7 @@ class Pipeline:
     """One input topic's sources on this worker: their states live in a changelogged table.
 
     acknowledge: called with the events whose effects are durable; generation: the consumer group's, as of now;
-    crash: ends the worker.
+    next_offset: asks Kafka; crash: ends the worker.
     """
 
     def __init__(
@@ -46,6 +54,7 @@ class Pipeline:
         alarms: faust.TopicT,
         dead_letters: faust.TopicT,
         generation: Callable[[], int],
+        next_offset: NextOffset,
         crash: Callable[[BaseException], Awaitable[None]],
     ) -> None:
         self._topic = topic
@@ -55,6 +64,7 @@ class Pipeline:
         self._alarms = alarms
         self._dead_letters = dead_letters
         self._current_generation = generation
+        self._next_offset = next_offset
         self._crash = crash
         self._generation: int | None = None
         self._partitions: dict[int, Partition] = {}
@@ -68,13 +78,17 @@ class Pipeline:
         Any fault that is not expected ends the worker: Faust would start the agent again and again, and look alive.
         """
         generation = events[-1].message.generation_id
+        # what was given before a rebalance is given again after it, from the beginning
+        events = [event for event in events if event.message.generation_id == generation]
         if generation != self._generation:
             await self.settle()
             # states in memory may be ahead of the table where a rebalance interrupted a batch: load them again
             self._partitions.clear()
             self._generation = generation
         try:
-            batches = self._decide(events)
+            records = _by_partition(events)
+            await self._refuse_holes(records)
+            batches = {number: self._partition(number).process(given) for number, given in records.items()}
         except Exception as fault:
             log.exception("a batch could not be computed: the worker ends and is to be started again")
             await self._crash(fault)
@@ -87,23 +101,23 @@ class Pipeline:
         if self._writing is not None:
             await self._writing
 
-    def _decide(self, events: Sequence[Any]) -> Batches:
-        records: dict[int, list[Record]] = defaultdict(list)
-        for event in events:
-            message = event.message
-            logged_us = round(message.timestamp * 1e6)
-            records[message.partition].append(Record(message.offset, message.key, message.value, logged_us))
-        return {number: self._partition(number).process(given) for number, given in records.items()}
+    def included(self, number: int) -> int:
+        """The offset that the states of a partition include, by the table; -1 where there are none."""
+        return included_in(self._table.data, number)
+
+    async def _refuse_holes(self, records: Records) -> None:
+        """Raises InputMissed. Offsets that the log does not hold (deleted by age, a transaction's mark) are none."""
+        for number, given in records.items():
+            before = self._partition(number).included
+            for record in given:
+                if record.offset > before + 1 and await self._next_offset(number, before + 1) < record.offset:
+                    raise InputMissed(f"{self._topic}-{number}: {record.offset} came after {before}")
+                before = max(before, record.offset)
 
     def _partition(self, number: int) -> Partition:
         partition = self._partitions.get(number)
         if partition is None:
-            prefix = f"{number}/".encode()
-            kept = {
-                key.removeprefix(prefix).decode(): value
-                for key, value in self._table.data.items()
-                if key.startswith(prefix)
-            }
+            kept = states_of(number, self._table.data)
             partition = self._partitions[number] = Partition(self._topic, number, self._kind, kept)
         return partition
 
@@ -115,7 +129,7 @@ class Pipeline:
             await self._tell(batches.values())
             if generation == self._current_generation():
                 await self._keep(batches)
-                await acknowledge(events)
+                acknowledge(events)
             # else the partitions may have a new owner, who is given these events again
         except Exception as fault:
             log.exception("a batch could not be made durable: the worker ends and is to be started again")
@@ -149,7 +163,7 @@ class Pipeline:
         sent = []
         for number, batch in batches.items():
             for name, state in batch.states.items():
-                key = f"{number}/{name}".encode()
+                key = state_key(number, name)
                 self._table.data[key] = state
                 sent.append(
                     await self._table.changelog_topic.send(
@@ -157,3 +171,12 @@ class Pipeline:
                     )
                 )
         await asyncio.gather(*sent)
+
+
+def _by_partition(events: Sequence[Any]) -> Records:
+    records: Records = defaultdict(list)
+    for event in events:
+        message = event.message
+        logged_us = round(message.timestamp * 1e6)
+        records[message.partition].append(Record(message.offset, message.key, message.value, logged_us))
+    return records

@@ -89,6 +89,12 @@ class Batch:
     states: dict[str, bytes] = field(default_factory=dict)
 
 
+def included_offset(name: str, state: bytes) -> int:
+    """The offset that a state, as a Batch gave it under this name, includes."""
+    fields = msgspec.msgpack.decode(state)
+    return int(fields[0] if name == CLOCK else fields[1])
+
+
 @dataclass
 class _Source:
     state: SourceState
@@ -129,6 +135,11 @@ class Partition:
     def _advance_to_clock(self, state: SourceState) -> Outputs:
         listening = self._clock.listening
         return Outputs() if listening.clock_us == NEVER_US else state.advance(listening)
+
+    @property
+    def included(self) -> int:
+        """The offset up to which everything is included, -1 at the beginning."""
+        return self._clock.offset
 
     def process(self, records: Iterable[Record]) -> Batch:
         """Records in the order of the log; those that are included already change nothing."""

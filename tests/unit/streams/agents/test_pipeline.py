@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streams.agents.pipeline import Pipeline
+from streams.agents.pipeline import InputMissed, Pipeline
 from streams.core.partition import CLOCK
 from streams.schema import codec
 from streams.schema.errors import ConfigurationInvalid, RetryLater
@@ -28,6 +28,7 @@ class Effects:
         self.outages = 0
         self.fault: Exception | None = None
         self.generation = 1
+        self.log_begins = 0
 
     async def write(self, rows: Sequence[Rows]) -> None:
         if self.fault:
@@ -46,8 +47,11 @@ class Effects:
 
         return SimpleNamespace(send=send)
 
-    async def acknowledge(self, events: Sequence[Any]) -> None:
+    def acknowledge(self, events: Sequence[Any]) -> None:
         self.done.append(f"acknowledged {len(events)}")
+
+    async def next_offset(self, partition: int, since: int) -> int:
+        return self.log_begins if since < self.log_begins else since
 
     async def crash(self, fault: BaseException) -> None:
         self.done.append("crash")
@@ -62,6 +66,7 @@ class Effects:
             self.topic("alarm"),
             self.topic("letter"),
             generation=lambda: self.generation,
+            next_offset=self.next_offset,
             crash=self.crash,
         )
 
@@ -163,3 +168,34 @@ async def test_a_state_of_another_version_ends_the_worker() -> None:
     with pytest.raises(ConfigurationInvalid, match="another version"):
         await effects.pipeline(data).run(events(observation(2, 2), first=1), effects.acknowledge)
     assert effects.done[-1] == "crash"
+
+
+async def test_what_was_given_before_a_rebalance_is_left_out_of_a_batch_after_it() -> None:
+    effects = Effects()
+    pipeline = effects.pipeline()
+    effects.generation = 2
+    stale = events(observation(3, 2), observation(5, 2), first=3)
+    fresh = events(tick(1), observation(1, 2), observation(2, 2), observation(3, 2), generation=2)
+    await pipeline.run([*stale, *fresh], effects.acknowledge)
+    await pipeline.settle()
+    assert effects.done[-1] == "acknowledged 4"
+    assert pipeline.included(0) == 3
+
+
+async def test_a_hole_in_what_is_delivered_ends_the_worker() -> None:
+    effects = Effects()
+    pipeline = effects.pipeline()
+    await pipeline.run(events(observation(1, 2)), effects.acknowledge)
+    with pytest.raises(InputMissed, match="3 came after 0"):
+        await pipeline.run(events(observation(4, 2), first=3), effects.acknowledge)
+    assert effects.done[-1] == "crash"
+
+
+async def test_what_the_log_does_not_hold_is_no_hole() -> None:
+    effects = Effects()
+    effects.log_begins = 3
+    pipeline = effects.pipeline()
+    await pipeline.run(events(observation(1, 2)), effects.acknowledge)
+    await pipeline.run(events(observation(4, 2), first=3), effects.acknowledge)
+    await pipeline.settle()
+    assert effects.done[-1] == "acknowledged 1"
