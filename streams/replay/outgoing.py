@@ -22,7 +22,7 @@ class Message(NamedTuple):
     logged_us: int
     topic: str | None
     key: str
-    payload: bytes
+    payload: bytes | None
     rows: int
 
 
