@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ioc.commands import database, demo, doctor, processes, replay, site
+from ioc.commands import database, demo, doctor, processes, record, replay, site
 from ioc.embedded.prerequisites import EmbeddedError
 from streams.schema.errors import ConfigurationInvalid, RetryLater
 
@@ -41,13 +41,14 @@ def main() -> None:
     Try it:          ioc demo
     Run it:          ioc migrate; ioc topics; then ioc worker, ioc ticker, ioc ingest
     Look after it:   ioc doctor
-    Play history:    ioc replay FILE --speed 60
+    Record, play:    ioc record FILE.mcap --from -15m; ioc replay FILE --speed 60
     """
 
 
 for command in (
     demo.demo,
     replay.replay,
+    record.record,
     processes.worker,
     processes.ticker,
     processes.ingest,

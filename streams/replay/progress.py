@@ -1,4 +1,4 @@
-"""Shows how far a replay is: a bar on a terminal, a line now and then elsewhere. Decides nothing about the replay."""
+"""Shows how far a replay or a recorder is: a bar on a terminal, a line now and then elsewhere. Decides nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, Time
 from rich.progress import Progress as Bar
 
 from streams.replay.player import Progress
+from streams.replay.recorder import Recorded
 from streams.replay.recording import RecordingInfo
 from streams.schema.instants import instant
 
@@ -81,6 +82,10 @@ class ReplayProgress:
             parts.append(f"{left} {progress.seconds * (total - done) / done:.0f} s")
         return "  ".join(parts)
 
+    def say(self, text: str) -> None:
+        """A line of its own, above the bar."""
+        self._console.print(text, markup=False, highlight=False)
+
     @property
     def _length_s(self) -> float | None:
         if self._info.from_us is None or self._info.to_us is None:
@@ -102,3 +107,33 @@ class ReplayProgress:
         if self._vi:
             return f"{events:,.0f} sự kiện/s ({readings:,.0f} số đo/s)"
         return f"{events:,.0f} events/s ({readings:,.0f} readings/s)"
+
+
+class RecordProgress(ReplayProgress):
+    """The same for ``record``: how far is counted in messages, and there is no end where it is live."""
+
+    def __init__(
+        self, info: RecordingInfo, *, console: Console | None = None, plain: bool | None = None, language: str = "vi"
+    ) -> None:
+        super().__init__(info, console=console, plain=plain, language=language)
+        self._expected: int | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        if isinstance(progress, Recorded) and progress.expected != self._expected:
+            self._expected = progress.expected
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, total=self._expected)
+        super().__call__(progress)
+
+    @property
+    def _length_s(self) -> float | None:
+        return self._expected
+
+    def _done_s(self, progress: Progress) -> float | None:
+        return progress.read if isinstance(progress, Recorded) else None
+
+    def _at(self, progress: Progress) -> str:
+        return super()._at(progress) if progress.logged_us else "-"
+
+    def _rate(self, progress: Progress) -> str:
+        return f"{super()._rate(progress)}  {progress.bytes / 1e6:,.1f} MB"
