@@ -64,17 +64,15 @@ class McapWriter:
         """source: what was asked of Kafka; position: where in Kafka's log this file begins."""
         self._file = path.open("wb")
         self._span, self._said, self._chunk_bytes, self._pending = Span(), info, chunk_bytes, 0
+        self._channels: dict[str, int] = {}
         self._writer = Writer(
             self._file, chunk_size=2**62, compression=CompressionType.ZSTD, enable_crcs=True, enable_data_crcs=True
         )
-        self._writer.start(profile=FORMAT, library=_LIBRARY)
-        seed = "" if info.seed is None else str(info.seed)
-        said = {"title_vi": info.title_vi, "title_en": info.title_en, "made_by": info.made_by, "seed": seed}
-        self._writer.add_metadata(FORMAT, said)
-        if source is not None:
-            self._writer.add_metadata(SOURCE, dict(source))
-        self._channels = dict(self._registered())
-        self._settle(position)
+        try:
+            self._write_head(source, position)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def span(self) -> Span:
@@ -116,6 +114,17 @@ class McapWriter:
 
     def close(self) -> None:
         self._file.close()
+
+    def _write_head(self, source: Mapping[str, str] | None, position: Mapping[str, int] | None) -> None:
+        self._writer.start(profile=FORMAT, library=_LIBRARY)
+        said = self._said
+        seed = "" if said.seed is None else str(said.seed)
+        titles = {"title_vi": said.title_vi, "title_en": said.title_en, "made_by": said.made_by, "seed": seed}
+        self._writer.add_metadata(FORMAT, titles)
+        if source is not None:
+            self._writer.add_metadata(SOURCE, dict(source))
+        self._channels = dict(self._registered())
+        self._settle(position)
 
     def _registered(self) -> Iterator[tuple[str, int]]:
         verbatim = self._writer.register_schema("ioc-recording-line.v1", "jsonschema", _json(line_schema()))

@@ -63,8 +63,7 @@ class RecordingFiles:
         """The next entry, and the next offset of each partition after it. Raises RetryLater: no room."""
         with _disk_faults(self._out):
             writer = self._writer
-            span_us = self.plan.split_us
-            if writer is not None and span_us and entry.logged_us - writer.span.first_us >= span_us:
+            if writer is not None and self._is_over(writer, entry):
                 self._complete()
                 writer = None
             if writer is None:
@@ -117,6 +116,11 @@ class RecordingFiles:
             path, self._info, source=source, position=self.position, chunk_bytes=self.plan.chunk_bytes
         )
         return self._writer
+
+    def _is_over(self, writer: McapWriter, entry: Entry) -> bool:
+        """Whether this entry is the first of the next part, by time."""
+        split_us, span = self.plan.split_us, writer.span
+        return split_us is not None and span.count > 0 and entry.logged_us - span.first_us >= split_us
 
     def _complete_if_full(self, writer: McapWriter) -> None:
         if self.plan.split_bytes and writer.bytes_written >= self.plan.split_bytes:
