@@ -73,6 +73,28 @@ class _Queue:
         return self._newest_tick > tick or self._newest_stamp > stamp_us + SKEW_US
 
 
+class TicksOnce:
+    """Remembers the last REMEMBERED_TICKS ticks, so that each is given once."""
+
+    def __init__(self) -> None:
+        self._given: OrderedDict[int, None] = OrderedDict()
+
+    def __contains__(self, tick: int) -> bool:
+        return tick in self._given
+
+    def remember(self, entry: Entry) -> bool:
+        """Takes note of a tick that is given; False where it was before. Anything else is always new."""
+        tick = tick_us(entry)
+        if tick is None:
+            return True
+        if tick in self._given:
+            return False
+        self._given[tick] = None
+        if len(self._given) > REMEMBERED_TICKS:
+            self._given.popitem(last=False)
+        return True
+
+
 class LogMerge:
     """Give it what comes in, partition by partition; take what is certain to be next.
 
@@ -82,7 +104,7 @@ class LogMerge:
     def __init__(self, places: Iterable[Place], *, last_us: int = 0) -> None:
         """last_us: nothing is given an earlier time."""
         self._queues = {place: _Queue() for place in sorted(places)}
-        self._given: OrderedDict[int, None] = OrderedDict()
+        self.ticks = TicksOnce()
         self.last_us = last_us
         self.wanting: Collection[Place] = tuple(self._queues)
         """Partitions without whose next message nothing more can be given."""
@@ -107,18 +129,6 @@ class LogMerge:
         for message in messages:
             queue.put(message, at_s)
 
-    def remember(self, entry: Entry) -> bool:
-        """Takes note of a tick that is given; False where it was before. Anything else is always new."""
-        tick = tick_us(entry)
-        if tick is None:
-            return True
-        if tick in self._given:
-            return False
-        self._given[tick] = None
-        if len(self._given) > REMEMBERED_TICKS:
-            self._given.popitem(last=False)
-        return True
-
     def take(self, not_after_s: float | None = None) -> Iterator[Given]:
         """What is next, as long as that is certain. not_after_s: what came in until then waits for nobody."""
         while (place := self._next(not_after_s)) is not None:
@@ -126,7 +136,7 @@ class LogMerge:
             stamp = message.entry.logged_us
             raised = stamp < self.last_us
             self.last_us = max(stamp, self.last_us)
-            entry = _logged_at(message.entry, self.last_us) if self.remember(message.entry) else None
+            entry = _logged_at(message.entry, self.last_us) if self.ticks.remember(message.entry) else None
             yield Given(place, message.offset + 1, entry, raised)
 
     def _next(self, not_after_s: float | None) -> Place | None:
@@ -141,9 +151,9 @@ class LogMerge:
         if self.wanting and patient:
             return None
         tick = heads[first].tick
-        if tick is None or tick in self._given:
+        if tick is None or tick in self.ticks:
             return first
-        data = [place for place, head in heads.items() if head.tick is None or head.tick in self._given]
+        data = [place for place, head in heads.items() if head.tick is None or head.tick in self.ticks]
         if any(tick in self._queues[place].ticks for place in data):
             return min(data, key=lambda place: _rank(heads[place], place))
         stamp = heads[first].message.entry.logged_us

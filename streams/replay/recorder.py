@@ -117,7 +117,7 @@ class _Recorder:
             raise ConfigurationInvalid("IOC_NAMESPACE", f"the unfinished recording is of {plan.namespace!r}")
         self._merge = LogMerge(map(place_named, plan.start))
         for entry in entries:
-            self._merge.remember(entry)
+            self._merge.ticks.remember(entry)
             self._merge.last_us = entry.logged_us
 
     async def connect(self, out: Path, wanted: Wanted | None) -> None:

@@ -117,7 +117,7 @@ def test_a_tick_from_the_far_future_makes_nobody_wait() -> None:
 
 def test_ticks_known_before_are_not_given_again() -> None:
     merge = LogMerge([A], last_us=tick(5).logged_us)
-    merge.remember(tick(1))
+    merge.ticks.remember(tick(1))
     merge.put(A, messages([tick(1), tick(2)]))
     merge.close(A)
     assert [each.entry for each in merge.take()] == [None, Record(tick(5).logged_us, tick(2).event)]
