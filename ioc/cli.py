@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ioc.commands import database, demo, doctor, processes, record, replay, site
+from ioc.commands import database, demo, doctor, processes, record, recording, replay, site
 from ioc.embedded.prerequisites import EmbeddedError
 from streams.schema.errors import ConfigurationInvalid, RetryLater
 
@@ -49,6 +49,7 @@ for command in (
     demo.demo,
     replay.replay,
     record.record,
+    recording.recording,
     processes.worker,
     processes.ticker,
     processes.ingest,
