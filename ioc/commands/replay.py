@@ -41,8 +41,8 @@ def replay(
 ) -> None:
     """Play the recording FILE into the input topics of IOC_NAMESPACE.
 
-    Understood are our own recordings (ioc-recording.v1, .jsonl or .jsonl.gz), the I-24 radar CSV and simulated
-    traffic readings. Into a namespace of its own a replay touches no live data:
+    Understood are our own recordings (.mcap of `ioc record`, ioc-recording.v1 in .jsonl or .jsonl.gz, our .csv), the
+    I-24 radar CSV and simulated traffic readings. Into a namespace of its own a replay touches no live data:
 
     \b
       export IOC_NAMESPACE=replay1
