@@ -57,7 +57,8 @@ def merge(recordings: Iterable[Iterable[Entry]]) -> Iterator[Entry]:
     """
     ticks = TicksOnce()
     for entry in heapq.merge(*recordings, key=lambda entry: entry.logged_us):
-        if ticks.remember(entry):
+        tick = tick_us(entry)
+        if tick is None or ticks.remember(tick):
             yield entry
 
 

@@ -21,17 +21,30 @@ Place = tuple[InputTopic, int]
 
 
 class Arrived(NamedTuple):
-    """A message of a partition: its offset and size in Kafka, and the entry that it makes at its own time stamp."""
+    """A message of a partition, as bytes: many may have to wait for their turn."""
 
+    topic: InputTopic
     offset: int
-    size_bytes: int
-    entry: Entry
+    stamp_us: int
+    key: bytes | None
+    value: bytes | None
+    tick_us: int | None
+    """What time it tells, where it is a tick."""
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.key or b"") + len(self.value or b"")
+
+    def entry(self, logged_us: int) -> Entry:
+        """The entry that it makes."""
+        return _entry(self.topic, logged_us, self.key, self.value)
 
 
 def arrived(topic: InputTopic, offset: int, stamp_ms: int, key: bytes | None, value: bytes | None) -> Arrived:
     """A message as Kafka gives it; a time stamp from before 1970 (Kafka's "none" is -1) is taken for 1970."""
-    logged_us = min(max(stamp_ms * 1000, 0), LATEST_US)
-    return Arrived(offset, len(key or b"") + len(value or b""), _entry(topic, logged_us, key, value))
+    stamp_us = min(max(stamp_ms * 1000, 0), LATEST_US)
+    tick = None if key else tick_us(_entry(topic, stamp_us, key, value))
+    return Arrived(topic, offset, stamp_us, key, value, tick)
 
 
 def device(entry: Entry) -> str:

@@ -12,12 +12,13 @@ Decides:
 
 from __future__ import annotations
 
+import heapq
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from streams.replay.incoming import Arrived, Place, tick_us
-from streams.replay.recording import Entry, Record, Verbatim
+from streams.replay.incoming import Arrived, Place
+from streams.replay.recording import Entry
 
 REMEMBERED_TICKS = 4096
 SKEW_US = 5_000_000
@@ -51,7 +52,7 @@ class _Queue:
         self._newest_tick = self._newest_stamp = -1
 
     def put(self, message: Arrived, at_s: float) -> None:
-        stamp, tick = message.entry.logged_us, tick_us(message.entry)
+        stamp, tick = message.stamp_us, message.tick_us
         if tick is not None and tick > stamp + FUTURE_US:
             tick = None
         if tick is not None:
@@ -82,11 +83,8 @@ class TicksOnce:
     def __contains__(self, tick: int) -> bool:
         return tick in self._given
 
-    def remember(self, entry: Entry) -> bool:
-        """Takes note of a tick that is given; False where it was before. Anything else is always new."""
-        tick = tick_us(entry)
-        if tick is None:
-            return True
+    def remember(self, tick: int) -> bool:
+        """Takes note of a tick that is given; False where it was before."""
         if tick in self._given:
             return False
         self._given[tick] = None
@@ -103,10 +101,12 @@ class LogMerge:
 
     def __init__(self, places: Iterable[Place], *, last_us: int = 0) -> None:
         """last_us: nothing is given an earlier time."""
-        self._queues = {place: _Queue() for place in sorted(places)}
+        self._queues = {place: _Queue() for place in places}
+        self._first: list[tuple[int, bool, Place]] = []
+        self._empty = set(self._queues)
         self.ticks = TicksOnce()
         self.last_us = last_us
-        self.wanting: Collection[Place] = tuple(self._queues)
+        self.wanting: Collection[Place] = self._empty
         """Partitions without whose next message nothing more can be given."""
 
     @property
@@ -122,56 +122,69 @@ class LogMerge:
     def close(self, place: Place) -> None:
         """Nothing more comes from there."""
         self._queues[place].open = False
+        self._empty.discard(place)
 
     def put(self, place: Place, messages: Iterable[Arrived], at_s: float = 0.0) -> None:
         """Messages of a partition, in the order of its log, that came in at ``at_s``."""
         queue = self._queues[place]
         for message in messages:
             queue.put(message, at_s)
+            if len(queue.waiting) == 1:
+                heapq.heappush(self._first, _rank(queue, place))
+                self._empty.discard(place)
 
     def take(self, not_after_s: float | None = None) -> Iterator[Given]:
         """What is next, as long as that is certain. not_after_s: what came in until then waits for nobody."""
         while (place := self._next(not_after_s)) is not None:
-            message = self._queues[place].pop().message
-            stamp = message.entry.logged_us
-            raised = stamp < self.last_us
-            self.last_us = max(stamp, self.last_us)
-            entry = _logged_at(message.entry, self.last_us) if self.ticks.remember(message.entry) else None
-            yield Given(place, message.offset + 1, entry, raised)
+            queue = self._queues[place]
+            message = queue.pop().message
+            if queue.waiting:
+                heapq.heappush(self._first, _rank(queue, place))
+            elif queue.open:
+                self._empty.add(place)
+            raised = message.stamp_us < self.last_us
+            self.last_us = max(message.stamp_us, self.last_us)
+            is_copy = message.tick_us is not None and not self.ticks.remember(message.tick_us)
+            yield Given(place, message.offset + 1, None if is_copy else message.entry(self.last_us), raised)
 
     def _next(self, not_after_s: float | None) -> Place | None:
-        self.wanting = [place for place, queue in self._queues.items() if queue.open and not queue.waiting]
-        if self.wanting and not_after_s is None:
+        """Takes the partition whose turn it is from ``_first``; None where that is not certain yet."""
+        self.wanting = self._empty
+        if not self._first:
             return None
-        heads = {place: queue.waiting[0] for place, queue in self._queues.items() if queue.waiting}
-        if not heads:
+        place = self._first[0][2]
+        head = self._queues[place].waiting[0]
+        patient = not_after_s is None or head.at_s > not_after_s
+        if self._empty and patient:
             return None
-        first = min(heads, key=lambda place: _rank(heads[place], place))
-        patient = not_after_s is None or heads[first].at_s > not_after_s
-        if self.wanting and patient:
-            return None
-        tick = heads[first].tick
-        if tick is None or tick in self.ticks:
-            return first
-        data = [place for place, head in heads.items() if head.tick is None or head.tick in self.ticks]
-        if any(tick in self._queues[place].ticks for place in data):
-            return min(data, key=lambda place: _rank(heads[place], place))
-        stamp = heads[first].message.entry.logged_us
-        self.wanting = [
-            place
-            for place, queue in self._queues.items()
-            if queue.open and tick not in queue.ticks and not queue.has_passed(tick, stamp)
-        ]
-        return None if self.wanting and patient else first
+        tick = head.tick
+        if tick is not None and tick not in self.ticks:
+            before = [ranked for ranked in self._first if self._keeps_waiting(ranked[2], tick)]
+            if before:
+                return self._take_out(min(ranked for ranked in self._first if self._is_data(ranked[2])))
+            self.wanting = [
+                other
+                for other, queue in self._queues.items()
+                if queue.open and tick not in queue.ticks and not queue.has_passed(tick, head.message.stamp_us)
+            ]
+            if self.wanting and patient:
+                return None
+        return heapq.heappop(self._first)[2]
+
+    def _keeps_waiting(self, place: Place, tick: int) -> bool:
+        """Whether that partition has data before its copy of the tick."""
+        return tick in self._queues[place].ticks and self._is_data(place)
+
+    def _is_data(self, place: Place) -> bool:
+        tick = self._queues[place].waiting[0].tick
+        return tick is None or tick in self.ticks
+
+    def _take_out(self, ranked: tuple[int, bool, Place]) -> Place:
+        self._first.remove(ranked)
+        heapq.heapify(self._first)
+        return ranked[2]
 
 
-def _rank(head: _Waiting, place: Place) -> tuple[int, bool, Place]:
-    return head.message.entry.logged_us, head.tick is not None, place
-
-
-def _logged_at(entry: Entry, at_us: int) -> Entry:
-    if entry.logged_us == at_us:
-        return entry
-    if isinstance(entry, Verbatim):
-        return Verbatim(at_us, entry.payload, entry.topic, entry.key)
-    return Record(at_us, entry.event, entry.payload)
+def _rank(queue: _Queue, place: Place) -> tuple[int, bool, Place]:
+    head = queue.waiting[0]
+    return head.message.stamp_us, head.tick is not None, place

@@ -35,11 +35,12 @@ from streams.schema.events import CameraObservation, Tick, TrafficReading
 from streams.schema.settings import Settings
 
 LINGER_S = 5.0
-WAITING_BYTES = 2 * 1024 * 1024
+WAITING_BYTES = 1024 * 1024
 _POLL_MS = 200
 _PROBE_AFTER_S = 5.0
 _RECONNECT_AFTER_S = 1.0
 _REPORT_EVERY_S = 0.2
+_YIELD_EVERY = 1024
 _CLOSE_TIMEOUT_S = 5.0
 
 
@@ -117,7 +118,8 @@ class _Recorder:
             raise ConfigurationInvalid("IOC_NAMESPACE", f"the unfinished recording is of {plan.namespace!r}")
         self._merge = LogMerge(map(place_named, plan.start))
         for entry in entries:
-            self._merge.ticks.remember(entry)
+            if (tick := tick_us(entry)) is not None:
+                self._merge.ticks.remember(tick)
             self._merge.last_us = entry.logged_us
 
     async def connect(self, out: Path, wanted: Wanted | None) -> None:
@@ -176,14 +178,14 @@ class _Recorder:
         live = self._plan.end is None
         while not self._stop.is_set():
             await self._close_ended()
-            self._emit(await self._certain_until() if live else None)
+            await self._emit(await self._certain_until() if live else None)
             self._balance()
             self._report()
             if self._merge.done:
                 break
             await self._fetch()
         if live:
-            self._emit(time.monotonic())
+            await self._emit(time.monotonic())
         paths = await asyncio.to_thread(self._files.finish)
         self._report(now=True)
         return replace(self._done, stopped=self._stop.is_set() and not live, paths=tuple(paths))
@@ -244,16 +246,21 @@ class _Recorder:
                 return None
         return time.monotonic() - self._linger_s
 
-    def _emit(self, not_after_s: float | None) -> None:
+    async def _emit(self, not_after_s: float | None) -> None:
         assert self._files is not None
         devices = self._plan.devices
-        for given in self._merge.take(not_after_s):
+        for number, given in enumerate(self._merge.take(not_after_s), 1):
             self._raised += given.raised
             self._position[place_name(given.place)] = given.next_offset
             entry = given.entry
             if entry is not None and (not devices or tick_us(entry) is not None or device(entry) in devices):
                 self._files.add(entry, self._position)
                 self._count(entry)
+            if number % _YIELD_EVERY == 0:
+                self._report()
+                await asyncio.sleep(0)
+                if self._stop.is_set() and self._plan.end is not None:
+                    return
 
     def _balance(self) -> None:
         """A partition with much waiting is not read on until the others have caught up."""

@@ -21,7 +21,8 @@ def test_what_replay_sends_comes_back(entry: Entry) -> None:
     topic = TRAFFIC if (sent.topic or "").endswith("traffic") else CAMERA
     found = arrived(topic, 7, sent.logged_us // 1000, sent.key.encode() or None, sent.payload)
     expected = entry if isinstance(entry, Verbatim) else Record(entry.logged_us, entry.event, sent.payload)
-    assert found.entry == expected and found.offset == 7
+    assert found.entry(sent.logged_us) == expected and (found.offset, found.stamp_us) == (7, entry.logged_us)
+    assert found.tick_us == tick_us(entry)
     assert found.size_bytes == len(sent.key) + len(sent.payload or b"")
 
 
@@ -40,15 +41,17 @@ def test_what_replay_sends_comes_back(entry: Entry) -> None:
     ],
 )
 def test_anything_else_is_kept_as_it_stands(topic: InputTopic, key: bytes | None, value: bytes | None) -> None:
-    entry = arrived(topic, 0, 1000, key, value).entry
+    found = arrived(topic, 0, 1000, key, value)
+    entry = found.entry(1_000_000)
+    assert found.tick_us is None
     assert isinstance(entry, Verbatim)
     assert (entry.payload, entry.topic, entry.logged_us) == (value, topic, 1_000_000)
     assert entry.key.encode("utf-8", "surrogateescape") == (key or b"")
 
 
 def test_no_time_stamp_is_1970_and_none_is_after_9999() -> None:
-    assert arrived(CAMERA, 0, -1, None, None).entry.logged_us == 0
-    assert arrived(CAMERA, 0, 2**62, None, None).entry.logged_us == LATEST_US
+    assert arrived(CAMERA, 0, -1, None, None).stamp_us == 0
+    assert arrived(CAMERA, 0, 2**62, None, None).stamp_us == LATEST_US
 
 
 def test_device_and_tick() -> None:

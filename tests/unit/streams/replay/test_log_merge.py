@@ -8,9 +8,11 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.replay.incoming import Arrived, Place, tick_us
+from streams.replay.incoming import Arrived, Place, arrived, tick_us
 from streams.replay.log_merge import Given, LogMerge
+from streams.replay.outgoing import Outgoing
 from streams.replay.recording import Entry, Record
+from streams.schema.topics import Topics
 from tests.unit.streams.replay.examples import observation, reading, tick
 
 A: Place = ("observations.camera", 0)
@@ -20,7 +22,12 @@ Logs = dict[Place, list[Entry]]
 
 
 def messages(entries: list[Entry], first: int = 0) -> list[Arrived]:
-    return [Arrived(offset, 1, entry) for offset, entry in enumerate(entries, first)]
+    found = []
+    for offset, entry in enumerate(entries, first):
+        sent = Outgoing(Topics("ns", 1)).message(entry)
+        topic = B[0] if (sent.topic or "").endswith("traffic") else A[0]
+        found.append(arrived(topic, offset, sent.logged_us // 1000, sent.key.encode() or None, sent.payload))
+    return found
 
 
 def merged(logs: Logs) -> list[Given]:
@@ -34,7 +41,12 @@ def merged(logs: Logs) -> list[Given]:
 
 
 def entries(found: list[Given]) -> list[Entry]:
-    return [given.entry for given in found if given.entry is not None]
+    return [bare(given.entry) for given in found if given.entry is not None]
+
+
+def bare(entry: Entry) -> Entry:
+    assert isinstance(entry, Record)
+    return Record(entry.logged_us, entry.event)
 
 
 def logs() -> st.SearchStrategy[Logs]:
@@ -117,13 +129,15 @@ def test_a_tick_from_the_far_future_makes_nobody_wait() -> None:
 
 def test_ticks_known_before_are_not_given_again() -> None:
     merge = LogMerge([A], last_us=tick(5).logged_us)
-    merge.ticks.remember(tick(1))
+    merge.ticks.remember(tick(1).logged_us)
     merge.put(A, messages([tick(1), tick(2)]))
     merge.close(A)
-    assert [each.entry for each in merge.take()] == [None, Record(tick(5).logged_us, tick(2).event)]
+    first, second = merge.take()
+    assert first.entry is None and entries([second]) == [Record(tick(5).logged_us, tick(2).event)]
 
 
 def test_waiting_bytes_are_told() -> None:
     merge = LogMerge([A, B])
     merge.put(A, messages([observation(0), observation(1)]))
-    assert (merge.waiting_bytes(A), merge.waiting_bytes(B)) == (2, 0)
+    sizes = [each.size_bytes for each in messages([observation(0), observation(1)])]
+    assert (merge.waiting_bytes(A), merge.waiting_bytes(B)) == (sum(sizes), 0)
