@@ -90,7 +90,7 @@ def record(
         title = RecordingInfo(f"Ghi vào {out.name}", f"Recording into {out.name}", "ioc record")
         with RecordProgress(title, plain=plain or None, language=lang) as progress:
             return await record_topics(
-                settings, out, wanted, force=force, on_progress=progress, on_away=progress.say, stop=stop
+                settings, out, wanted, force=force, on_progress=progress, on_away=progress.away, stop=stop
             )
 
     _tell(asyncio.run(run()))

@@ -2,7 +2,8 @@
 
 Decides the columns; what is written is read again as the same events. An empty cell: the event has no such column;
 ``null``: it has the column, without a value there. ``entry`` numbers the entries: rows with the same number are one.
-Titles are not kept. A message that is no event, and a reading whose columns differ in length, have no rows.
+Titles are not kept, nor how many entries there are: a file cut behind a row is taken for whole. A message that is no
+event, and a reading whose columns differ in length, have no rows.
 """
 
 from __future__ import annotations

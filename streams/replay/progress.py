@@ -37,7 +37,7 @@ class ReplayProgress:
     def __enter__(self) -> Self:
         title = self._info.title_vi if self._vi else self._info.title_en
         if self._plain:
-            self._console.print(title, markup=False, highlight=False)
+            self._console.print(title, markup=False, highlight=False, soft_wrap=True)
             return self
         self._bar = Bar(
             TextColumn("{task.description}", markup=False),
@@ -59,7 +59,7 @@ class ReplayProgress:
         if self._bar is not None:
             self._bar.stop()
         elif self._last is not None:
-            self._console.print(self.line(self._last), markup=False, highlight=False)
+            self._console.print(self.line(self._last), markup=False, highlight=False, soft_wrap=True)
 
     def __call__(self, progress: Progress) -> None:
         self._last = progress
@@ -68,7 +68,7 @@ class ReplayProgress:
             self._bar.update(self._task, completed=done, at=self._at(progress), rate=self._rate(progress))
         elif progress.seconds - self._printed_s >= PLAIN_EVERY_S:
             self._printed_s = progress.seconds
-            self._console.print(self.line(progress), markup=False, highlight=False)
+            self._console.print(self.line(progress), markup=False, highlight=False, soft_wrap=True)
 
     def line(self, progress: Progress) -> str:
         """One line without a bar: recorded time, how far, rate, time left."""
@@ -81,10 +81,6 @@ class ReplayProgress:
             left = "còn" if self._vi else "left"
             parts.append(f"{left} {progress.seconds * (total - done) / done:.0f} s")
         return "  ".join(parts)
-
-    def say(self, text: str) -> None:
-        """A line of its own, above the bar."""
-        self._console.print(text, markup=False, highlight=False)
 
     @property
     def _length_s(self) -> float | None:
@@ -124,6 +120,14 @@ class RecordProgress(ReplayProgress):
             if self._bar is not None and self._task is not None:
                 self._bar.update(self._task, total=self._expected)
         super().__call__(progress)
+
+    def away(self, reason: str | None) -> None:
+        """Says that Kafka is away, and why; None: that it is back."""
+        if reason is None:
+            text = "Kafka đã trở lại" if self._vi else "Kafka is back"
+        else:
+            text = f"{'Không kết nối được Kafka, đang chờ' if self._vi else 'Kafka is away, waiting'}: {reason}"
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @property
     def _length_s(self) -> float | None:

@@ -66,15 +66,16 @@ async def record(
     *,
     force: bool = False,
     on_progress: Callable[[Recorded], None] | None = None,
-    on_away: Callable[[str], None] | None = None,
+    on_away: Callable[[str | None], None] | None = None,
     stop: asyncio.Event | None = None,
     linger_s: float = LINGER_S,
 ) -> Recorded:
     """Records into ``out`` (an .mcap file); ``wanted`` None goes on with the unfinished recording of that name.
 
-    Ends at the end, or when ``stop`` is set: then what was read is complete files. Raises ConfigurationInvalid (no
-    topics, files in the way, nothing to resume, Kafka no longer has what is asked for) and RetryLater (stopped while
-    Kafka was away, no room on the disk); what is written can be resumed.
+    on_away hears once that Kafka is away, and why, and None when it is back. Ends at the end, or when ``stop`` is
+    set: then what was read is complete files. Raises ConfigurationInvalid (no topics, files in the way, nothing to
+    resume, Kafka no longer has what is asked for) and RetryLater (stopped while Kafka was away, no room on the disk);
+    what is written can be resumed.
     """
     recorder = _Recorder(settings, on_progress, on_away or (lambda _: None), stop or asyncio.Event(), linger_s)
     if wanted is None:
@@ -93,7 +94,7 @@ class _Recorder:
         self,
         settings: Settings,
         on_progress: Callable[[Recorded], None] | None,
-        on_away: Callable[[str], None],
+        on_away: Callable[[str | None], None],
         stop: asyncio.Event,
         linger_s: float,
     ) -> None:
@@ -306,14 +307,12 @@ class _Recorder:
     def _say_away(self, fault: BaseException) -> None:
         if not self._away:
             self._away = True
-            self._on_away(
-                f"Kafka at {self._settings.kafka_bootstrap} is away, waiting: {fault or type(fault).__name__}"
-            )
+            self._on_away(f"{self._settings.kafka_bootstrap}: {fault or type(fault).__name__}")
 
     def _say_back(self) -> None:
         if self._away:
             self._away = False
-            self._on_away("Kafka is back")
+            self._on_away(None)
 
     async def _close_consumer(self, consumer: Any) -> None:
         with suppress(TimeoutError, KafkaError):

@@ -67,10 +67,11 @@ def test_a_recorder_counts_messages_and_tells_bytes() -> None:
     out = io.StringIO()
     with RecordProgress(INFO, console=Console(file=out, width=160), language="en") as progress:
         progress(recorded(1_000))
-        progress.say("Kafka is [away]")
+        progress.away("host: [refused]")
+        progress.away(None)
     lines = out.getvalue().splitlines()
     assert lines[1] == "2026-03-02 01:15:00Z  25 %  250 events/s (50,000 readings/s)  3.0 MB  left 24 s"
-    assert lines[2] == "Kafka is [away]"
+    assert lines[2:4] == ["Kafka is away, waiting: host: [refused]", "Kafka is back"]
 
 
 def test_a_live_recorder_has_no_end() -> None:
