@@ -140,6 +140,8 @@ def _tell(done: Recorded) -> None:
         f"{done.events} events ({done.verbatim} of them not well-formed, kept as they are), {done.rows} readings,"
         f" {done.ticks} ticks in {done.seconds:.1f} s{', stopped early' if done.stopped else ''}"
     )
+    for name in done.unseen:
+        click.echo(f"nothing came from {name}: is the name right?", err=True)
     if done.raised:
         click.echo(f"{done.raised} messages have an earlier time stamp than one before them; they keep their place")
     for path in done.paths:

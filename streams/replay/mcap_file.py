@@ -3,7 +3,8 @@
 The format itself is the library's. Knows no Kafka; what reads these files is streams.replay.mcap_reader.
 
 - Channels: one a kind of event, with its JSON Schema (``observations.camera``, ``observations.traffic``, ``ticks``),
-  the payload as it stood in Kafka; ``log_time`` is when it was logged, ``publish_time`` when it was observed or ticked.
+  the payload as it stood in Kafka; ``log_time`` is when it was logged, ``publish_time`` when it was observed or ticked,
+  ``sequence`` the number of the entry in the file, so that a chunk that is gone is noticed.
 - Keys: an event's key is its camera or corridor, so none is kept beside it. A message that is no such event (broken,
   wrong key, no value, not UTF-8) lies in ``<topic>/verbatim`` as the line that the JSON Lines form has for it, key
   included. A channel a key would be shorter, but broken keys are without number and MCAP has 65,535 channels.
@@ -95,6 +96,7 @@ class McapWriter:
             log_time=_nanoseconds(entry.logged_us),
             data=data,
             publish_time=_nanoseconds(at_us),
+            sequence=sequence(self._span.count - 1),
         )
         self._pending += len(data) + _MESSAGE_HEAD
         if self._pending < self._chunk_bytes:
@@ -161,6 +163,11 @@ def write_mcap(path: Path, entries: Iterable[Entry], info: RecordingInfo) -> Rec
     finally:
         part.unlink(missing_ok=True)
     return written
+
+
+def sequence(number: int) -> int:
+    """MCAP has 32 bits for it."""
+    return number % 2**32
 
 
 def _message(entry: Entry) -> tuple[str, bytes, int]:

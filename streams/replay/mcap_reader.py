@@ -19,7 +19,7 @@ from mcap.exceptions import McapError
 from mcap.records import Channel, Chunk, Footer, Header, Message, Metadata, Statistics
 from mcap.stream_reader import StreamReader, breakup_chunk
 
-from streams.replay.mcap_file import POSITION, SOURCE, VERBATIM
+from streams.replay.mcap_file import POSITION, SOURCE, VERBATIM, sequence
 from streams.replay.recording import FORMAT, Entry, Record, Recording, RecordingInfo, decode_line
 from streams.schema.codec import decode_input
 from streams.schema.errors import ConfigurationInvalid, RejectedEvent
@@ -184,6 +184,8 @@ class _Reading:
                 entry = Record(message.log_time // 1000, decode_input(message.data), message.data)
             except RejectedEvent as fault:
                 raise ConfigurationInvalid(f"{place} {fault.path}", fault.detail) from None
+        if message.sequence != sequence(self._count):
+            raise ConfigurationInvalid(place, f"entry {self._count} is not there; {message.sequence} follows")
         if entry.logged_us < self._previous_us:
             raise ConfigurationInvalid(place, "an entry is earlier than the one before it")
         self._previous_us = entry.logged_us

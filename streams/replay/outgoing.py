@@ -35,10 +35,14 @@ class Outgoing:
         self._namespace = topics.namespace
 
     def message(self, entry: Entry, shift_us: int = 0) -> Message:
-        """The message for an entry, all its times later by ``shift_us``; a verbatim payload stays as it is."""
+        """The message for an entry, all its times later by ``shift_us``; a verbatim payload stays as it is.
+
+        One exception: without a key and without a value it gets an empty value, as the client sends no other.
+        """
         at = entry.logged_us + shift_us
         if isinstance(entry, Verbatim):
-            return Message(at, f"{self._namespace}.{entry.topic}", entry.key, entry.payload, 0)
+            payload = entry.payload if entry.key else entry.payload or b""
+            return Message(at, f"{self._namespace}.{entry.topic}", entry.key, payload, 0)
         if shift_us:
             event: InputEvent = shifted(entry.event, timedelta(microseconds=shift_us))
             payload = encode(event)

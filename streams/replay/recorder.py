@@ -55,6 +55,8 @@ class Recorded(Progress):
     expected: int | None
     raised: int
     """Messages whose time stamp was earlier than that of one before them."""
+    unseen: tuple[str, ...] = ()
+    """Devices that were asked for and of which nothing came."""
     stopped: bool = False
     paths: tuple[Path, ...] = ()
 
@@ -105,6 +107,7 @@ class _Recorder:
         self._plan = Plan(namespace=settings.namespace, topics=(), start={})
         self._merge = LogMerge(())
         self._position: dict[str, int] = {}
+        self._seen: set[str] = set()
         self._places: dict[Place, TopicPartition] = {}
         self._ends: dict[Place, int] = {}
         self._done = Recorded(0, 0, 0, 0.0, 0, 1, 0, 0, 0, None, 0)
@@ -119,6 +122,8 @@ class _Recorder:
             raise ConfigurationInvalid("IOC_NAMESPACE", f"the unfinished recording is of {plan.namespace!r}")
         self._merge = LogMerge(map(place_named, plan.start))
         for entry in entries:
+            if plan.devices:
+                self._seen.add(device(entry))
             if (tick := tick_us(entry)) is not None:
                 self._merge.ticks.remember(tick)
             self._merge.last_us = entry.logged_us
@@ -189,7 +194,8 @@ class _Recorder:
             await self._emit(time.monotonic())
         paths = await asyncio.to_thread(self._files.finish)
         self._report(now=True)
-        return replace(self._done, stopped=self._stop.is_set() and not live, paths=tuple(paths))
+        unseen = tuple(name for name in self._plan.devices if name not in self._seen)
+        return replace(self._done, unseen=unseen, stopped=self._stop.is_set() and not live, paths=tuple(paths))
 
     async def close(self) -> None:
         if self._files is not None:
@@ -257,6 +263,8 @@ class _Recorder:
             if entry is not None and (not devices or tick_us(entry) is not None or device(entry) in devices):
                 self._files.add(entry, self._position)
                 self._count(entry)
+                if devices:
+                    self._seen.add(device(entry))
             if number % _YIELD_EVERY == 0:
                 self._report()
                 await asyncio.sleep(0)

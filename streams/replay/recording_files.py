@@ -11,6 +11,7 @@ Decides names, when a part is full and what is kept of an unfinished file. Knows
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -204,4 +205,6 @@ def _disk_faults(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        raise RetryLater(f"cannot write {out}: {fault.strerror}; make room and go on with --resume") from fault
+        if fault.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise ConfigurationInvalid(str(out), f"cannot write it: {fault.strerror}") from None
+        raise RetryLater(f"cannot write {out}: {fault.strerror}; make room and go on with --resume") from None

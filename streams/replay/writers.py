@@ -26,10 +26,17 @@ def check_name(path: Path) -> None:
 def save_recording(path: Path, entries: Iterable[Entry], info: RecordingInfo) -> RecordingInfo:
     """Writes entries, sorted by arrival, in bounded memory; the file appears whole or not at all.
 
-    Raises ConfigurationInvalid where the name says no form, ValueError where the entries are not sorted or none, or
-    one cannot be CSV.
+    Raises ConfigurationInvalid where the name says no form or it cannot be written, ValueError where the entries are
+    not sorted or none, or one cannot be CSV.
     """
     check_name(path)
+    try:
+        return _write(path, entries, info)
+    except OSError as fault:
+        raise ConfigurationInvalid(str(path), f"cannot write it: {fault.strerror}") from None
+
+
+def _write(path: Path, entries: Iterable[Entry], info: RecordingInfo) -> RecordingInfo:
     if path.name.endswith(".mcap"):
         return write_mcap(path, entries, info)
     if is_csv(path):

@@ -44,6 +44,7 @@ def with_poison(seconds: int) -> Recording:
     at = tick(seconds // 2).logged_us + 500_000
     entries += [
         Verbatim(at, None, "observations.traffic", "corridor-2"),
+        Verbatim(at, b"keyless", "observations.camera"),
         Verbatim(at, b"\xff\xfe", "observations.camera", "camera-1"),
         Verbatim(at, b'{"kind":"tick.v1","ticked_at":"2026-03-02T01:00:00Z"}', "observations.camera", "camera-2"),
         Verbatim(at, b"{}", "observations.traffic", b"\xc3(".decode("utf-8", "surrogateescape")),
@@ -85,7 +86,7 @@ async def test_what_is_recorded_plays_to_the_same_log(settings: Settings, tmp_pa
     recording = with_poison(120)
     await play(recording, settings)
     done = await record(settings, tmp_path / "a.mcap", Wanted(chunk_bytes=50_000))
-    assert (done.ticks, done.events, done.raised) == (120, 120 * 13 + 4, 0)
+    assert (done.ticks, done.events, done.raised) == (120, 120 * 13 + 5, 0)
     assert done.read == done.expected and done.paths == (tmp_path / "a.mcap",)
     check_summary(tmp_path / "a.mcap")
     assert await played_again(tmp_path / "a.mcap", settings) == await read_log(settings)
@@ -100,8 +101,8 @@ async def test_a_stretch_and_a_device(settings: Settings, tmp_path: Path) -> Non
     await record(settings, tmp_path / "a.mcap", Wanted(from_us=first, to_us=after))
     found = [entry for entry in with_poison(60) if first <= entry.logged_us < after]
     assert sorted(entry.logged_us for entry in open_recording(tmp_path / "a.mcap")) == [e.logged_us for e in found]
-    done = await record(settings, tmp_path / "b.mcap", Wanted(devices=("camera-1",)))
-    assert (done.events, done.ticks, done.verbatim) == (61, 60, 1)
+    done = await record(settings, tmp_path / "b.mcap", Wanted(devices=("camera-1", "camera-x")))
+    assert (done.events, done.ticks, done.verbatim, done.unseen) == (61, 60, 1, ("camera-x",))
     with pytest.raises(ConfigurationInvalid, match="exists already"):
         await record(settings, tmp_path / "b.mcap", Wanted())
     with pytest.raises(ConfigurationInvalid, match="nothing to resume: it is complete"):

@@ -76,6 +76,14 @@ def test_a_changed_byte_is_never_taken_for_data(place: Path, whole: bytes, data:
     assert found == TIMES
 
 
+def test_a_chunk_that_is_gone_is_noticed(place: Path, whole: bytes) -> None:
+    first, second = (match.start() - 13 for match in list(re.finditer(b"ioc-position", whole))[1:3])
+    place.write_bytes(whole[:first] + whole[second:])
+    with pytest.raises(ConfigurationInvalid, match="is not there"):
+        logged(place)
+    assert logged(place, salvage=True) == TIMES[:4]
+
+
 def test_nothing_is_lost_but_the_unfinished_chunk(place: Path, whole: bytes) -> None:
     found = [match.start() for match in re.finditer(b"ioc-position", whole)]
     place.write_bytes(whole[: found[len(found) // 2 - 1]])  # the last one; each is told again in the summary
@@ -109,7 +117,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_entries_out_of_order_are_refused(place: Path) -> None:
     write_mcap(place, [tick(0), tick(5)], INFO)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("streams.replay.mcap_file.Span.include", lambda span, _: setattr(span, "count", 1))
+        patch.setattr("streams.replay.mcap_file.Span.include", lambda span, _: setattr(span, "count", span.count + 1))
         write_mcap(place, [tick(5), tick(0)], INFO)
     with pytest.raises(ConfigurationInvalid, match="earlier than the one before"):
         list(read_mcap(place))

@@ -136,11 +136,20 @@ def test_nothing_to_resume_is_told(tmp_path: Path) -> None:
         resume_files(tmp_path / "none" / "r.mcap")
 
 
-def test_no_room_is_retry_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    ("fault", "kind", "told"),
+    [
+        (OSError(28, "No space left on device"), RetryLater, "make room and go on with --resume"),
+        (OSError(13, "Permission denied"), ConfigurationInvalid, "cannot write it: Permission denied"),
+    ],
+)
+def test_a_disk_that_does_not_take_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: OSError, kind: type[Exception], told: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise fault
 
     files = RecordingFiles(tmp_path / "r.mcap", INFO, plan())
-    monkeypatch.setattr("streams.replay.mcap_file.os.fsync", full)
-    with pytest.raises(RetryLater, match=r"No space left on device; make room and go on with --resume"):
+    monkeypatch.setattr("streams.replay.mcap_file.os.fsync", refuse)
+    with pytest.raises(kind, match=told):
         feed(files)

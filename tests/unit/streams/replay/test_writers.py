@@ -27,3 +27,9 @@ def test_every_form_is_written_and_read(tmp_path: Path, ending: str) -> None:
 def test_another_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationInvalid, match=r"one of \.mcap"):
         save_recording(tmp_path / "r.txt", [tick(0)], INFO)
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    for ending in ENDINGS:
+        with pytest.raises(ConfigurationInvalid, match="cannot write it: No such file or directory"):
+            save_recording(tmp_path / "none" / f"r{ending}", [tick(0)], INFO)
