@@ -92,6 +92,7 @@ def read_chunks(path: Path, *, salvage: bool = False) -> Iterator[Contents]:
             if isinstance(record, Chunk):
                 if waiting is not None:
                     yield waiting
+                    waiting = None
                 waiting = reading.contents(record)
             elif isinstance(record, Metadata) and record.name == POSITION and waiting is not None:
                 waiting.position = _position(path, record)

@@ -84,6 +84,16 @@ def test_a_chunk_that_is_gone_is_noticed(place: Path, whole: bytes) -> None:
     assert logged(place, salvage=True) == TIMES[:4]
 
 
+def test_damage_in_a_file_without_positions_gives_nothing_twice(place: Path) -> None:
+    writer = McapWriter(place, INFO, chunk_bytes=1000)
+    sizes = [writer.bytes_written for entry in ENTRIES if writer.add(entry)]
+    writer.finish()
+    content = bytearray(place.read_bytes())
+    content[sizes[0] + 200] ^= 0xFF
+    place.write_bytes(content)
+    assert logged(place, salvage=True) == TIMES[:4]
+
+
 def test_nothing_is_lost_but_the_unfinished_chunk(place: Path, whole: bytes) -> None:
     found = [match.start() for match in re.finditer(b"ioc-position", whole)]
     place.write_bytes(whole[: found[len(found) // 2 - 1]])  # the last one; each is told again in the summary
