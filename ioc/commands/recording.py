@@ -29,7 +29,7 @@ def recording() -> None:
     """Look into recordings, and make others of them.
 
     Read is everything that `ioc replay` plays. The name of OUT says the form that is written: .mcap, .jsonl, .csv,
-    the last two with .gz or without. No command needs more memory for a longer recording.
+    the last two with .gz or without. A longer recording of these forms needs no more memory.
 
     \b
       ioc recording info morning.mcap
