@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ioc.commands import chaos, database, demo, doctor, processes, replay, runs, site, verify
+from ioc.commands import chaos, database, demo, doctor, processes, record, recording, replay, runs, site, verify
 from ioc.embedded.prerequisites import EmbeddedError
 from streams.schema.errors import ConfigurationInvalid, RetryLater
 
@@ -41,6 +41,7 @@ def main() -> None:
     Try it:          ioc demo
     Run it:          ioc migrate; ioc topics; then ioc worker, ioc ticker, ioc ingest
     Look after it:   ioc doctor
+    Keep history:    ioc record FILE.mcap --from -15m; ioc recording info FILE.mcap
     Play history:    ioc replay FILE --run --speed max; ioc runs
     Prove it:        ioc verify FILE
     """
@@ -51,6 +52,8 @@ for command in (
     replay.replay,
     verify.verify,
     runs.runs,
+    record.record,
+    recording.recording,
     processes.worker,
     processes.ticker,
     processes.ingest,

@@ -90,9 +90,9 @@ def replay(
 ) -> None:
     """Play the recording FILE through Kafka, as if it happened now.
 
-    Understood are our own recordings (ioc-recording.v1, .jsonl or .jsonl.gz), the I-24 radar CSV, the Minnesota
-    series of NAB and simulated traffic readings. A MOMENT is an ISO time (2026-03-02T01:05:00Z) or an offset from
-    the recording's beginning (+5m, 90s, 1h30m).
+    Understood are our own recordings (.mcap of `ioc record`, ioc-recording.v1 in .jsonl or .jsonl.gz, our .csv), the
+    I-24 radar CSV, the Minnesota series of NAB and simulated traffic readings. A MOMENT is an ISO time
+    (2026-03-02T01:05:00Z) or an offset from the recording's beginning (+5m, 90s, 1h30m).
 
     \b
     Look at a recording, computed at once, in a namespace of its own:

@@ -129,7 +129,9 @@ async def _obey(
 
 
 def _read_lines(fd: int, queue: asyncio.Queue[bytes | None], loop: asyncio.AbstractEventLoop) -> None:
-    """In a thread, because a file cannot be waited for; it holds no lock, so that it may be left behind."""
+    """In a thread, because a file cannot be waited for; it holds no lock and reads a descriptor of its own, so that
+    it may be left behind."""
+    own = os.dup(fd)
 
     def put(line: bytes | None) -> None:
         if not loop.is_closed():
@@ -138,7 +140,7 @@ def _read_lines(fd: int, queue: asyncio.Queue[bytes | None], loop: asyncio.Abstr
     def read() -> None:
         rest = b""
         try:
-            while data := os.read(fd, _READ_BYTES):
+            while data := os.read(own, _READ_BYTES):
                 *whole, rest = (rest + data).split(b"\n")
                 for line in whole:
                     put(line)
@@ -147,6 +149,8 @@ def _read_lines(fd: int, queue: asyncio.Queue[bytes | None], loop: asyncio.Abstr
             put(None)
         except RuntimeError:  # the loop was closed between the question and the call: nobody listens any more
             return
+        finally:
+            os.close(own)
 
     threading.Thread(target=read, name="replay-commands", daemon=True).start()
 

@@ -23,7 +23,7 @@ class Message(NamedTuple):
     logged_us: int
     topic: str | None
     key: str
-    payload: bytes
+    payload: bytes | None
     rows: int
 
 
@@ -43,10 +43,14 @@ class Outgoing:
         return list(dict.fromkeys(self._topic_of.values()))
 
     def message(self, entry: Entry, shift_us: int = 0) -> Message:
-        """The message for an entry, all its times later by ``shift_us``; a verbatim payload stays as it is."""
+        """The message for an entry, all its times later by ``shift_us``; a verbatim payload stays as it is.
+
+        One exception: without a key and without a value it gets an empty value, as the client sends no other.
+        """
         at = entry.logged_us + shift_us
         if isinstance(entry, Verbatim):
-            return Message(at, self._topic_of[entry.topic], entry.key, entry.payload, 0)
+            payload = entry.payload if entry.key else entry.payload or b""
+            return Message(at, self._topic_of[entry.topic], entry.key, payload, 0)
         if shift_us:
             event: InputEvent = shifted(entry.event, timedelta(microseconds=shift_us))
             payload = encode(event)

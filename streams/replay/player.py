@@ -286,7 +286,7 @@ class _Playing:
             return
         place = self._places.get((message.topic, message.key))
         if place is None:
-            key = message.key.encode() or None
+            key = message.key.encode("utf-8", "surrogateescape") or None
             partitions = self._partitions[message.topic]
             number = self._partitioner(key, partitions, partitions) if key else partitions[0]
             place = self._places[message.topic, message.key] = (key, number)
@@ -305,7 +305,7 @@ class _Playing:
         except KafkaError as fault:
             raise self._away(fault) from None
         self._sent += 1
-        self._bytes += len(message.payload)
+        self._bytes += len(message.payload or b"")
         future.add_done_callback(self._settled)
 
     def _settled(self, future: asyncio.Future[Any]) -> None:

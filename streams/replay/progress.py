@@ -57,7 +57,7 @@ class ReplayProgress:
     def __enter__(self) -> Self:
         title = self._say(self._info.title_vi, self._info.title_en)
         if self._plain:
-            self._console.print(title, markup=False, highlight=False)
+            self._console.print(title, markup=False, highlight=False, soft_wrap=True)
             return self
         self._bar = Bar(
             TextColumn("{task.fields[state]}", markup=False),

@@ -8,8 +8,9 @@ The form (``ioc-recording.v1``, plain or gzip)::
     {"recording":"ioc-recording.v1","title_vi":..,"title_en":..,"from":..,"to":..,"seed":..,"made_by":..,"events":N}
     {"logged_at":"2026-03-02T01:00:00.2Z","event":{"kind":"camera-observation.v1",...}}
     {"logged_at":"2026-03-02T01:00:01Z","event":{"kind":"tick.v1",...}}          a tick goes to every partition
-    {"logged_at":"...","raw":"<text>","topic":"observations.traffic","key":".."} sent as it stands, broken on purpose
+    {"logged_at":"...","raw":"<text>","topic":"observations.traffic","key":".."} sent as it stands, broken or not
 
+A message without a value has ``"raw":null``; bytes that are not UTF-8 stand in ``raw_base64``, ``key_base64``.
 ``events`` counts the entries; a file with fewer or more was cut and is refused.
 """
 
@@ -19,9 +20,9 @@ import gzip
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar, cast
+from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -52,10 +53,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Verbatim:
-    """A message passed on as it stands, well-formed or not. ``topic`` is without the namespace."""
+    """A message passed on as it stands, well-formed or not. ``topic`` is without the namespace.
+
+    ``payload`` None: without a value. ``key``: UTF-8, with surrogate escapes for other bytes; "": without a key.
+    """
 
     logged_us: int
-    payload: bytes
+    payload: bytes | None
     topic: InputTopic
     key: str = ""
 
@@ -109,14 +113,18 @@ class _Header(Struct, forbid_unknown_fields=True, kw_only=True):
 class _Line(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     logged_at: Instant
     event: Raw | UnsetType = UNSET
-    raw: str | UnsetType = UNSET
+    raw: str | UnsetType | None = UNSET
+    raw_base64: bytes | UnsetType = UNSET
     topic: InputTopic | UnsetType = UNSET
     key: str = ""
+    key_base64: bytes | UnsetType = UNSET
 
 
 _header_decoder = msgspec.json.Decoder(_Header)
 _line_decoder = msgspec.json.Decoder(_Line)
 _encoder = msgspec.json.Encoder()
+_EITHER = "an entry has either `event`, or `raw` with `topic` and `key`"
+_NO_LINE_BREAKS = bytes.maketrans(b"\r\n", b"  ")
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -166,7 +174,7 @@ def _entries(path: Path, expected: int) -> Iterator[Entry]:
     previous = count = 0
     number = 1
     for number, text in lines:
-        entry = _entry(text, f"{path} line {number}")
+        entry = decode_line(text, f"{path} line {number}")
         if count and entry.logged_us < previous:
             raise ConfigurationInvalid(f"{path} line {number} $.logged_at", "earlier than the line before it")
         previous = entry.logged_us
@@ -178,20 +186,48 @@ def _entries(path: Path, expected: int) -> Iterator[Entry]:
         )
 
 
-def _entry(text: bytes, place: str) -> Entry:
+def decode_line(text: bytes, place: str) -> Entry:
+    """The entry that a line says. Raises ConfigurationInvalid with ``place`` and the path."""
     line = _checked(_line_decoder, text, place)
     logged_us = microseconds(line.logged_at)
+    raws = (line.raw is not UNSET) + (line.raw_base64 is not UNSET)
     if line.event is not UNSET:
-        if line.raw is not UNSET or line.topic is not UNSET or line.key:
-            raise ConfigurationInvalid(place, "an entry has either `event`, or `raw` with `topic` and `key`")
+        if raws or line.topic is not UNSET or line.key or line.key_base64 is not UNSET:
+            raise ConfigurationInvalid(place, _EITHER)
         payload = bytes(line.event)
         try:
             return Record(logged_us, decode_input(payload), payload)
         except RejectedEvent as fault:
             raise ConfigurationInvalid(f"{place} {fault.path.replace('$', '$.event', 1)}", fault.detail) from None
-    if line.raw is UNSET or line.topic is UNSET:
-        raise ConfigurationInvalid(place, "an entry has either `event`, or `raw` with `topic` and `key`")
-    return Verbatim(logged_us, line.raw.encode(), line.topic, line.key)
+    if raws != 1 or line.topic is UNSET or (line.key and line.key_base64 is not UNSET):
+        raise ConfigurationInvalid(place, _EITHER)
+    raw = line.raw.encode() if isinstance(line.raw, str) else None
+    key = line.key if line.key_base64 is UNSET else line.key_base64.decode("utf-8", "surrogateescape")
+    return Verbatim(logged_us, raw if line.raw_base64 is UNSET else line.raw_base64, line.topic, key)
+
+
+def encode_line(entry: Entry) -> bytes:
+    """The entry as one line, without the line end. A line break in an event's payload becomes a space."""
+    at = instant(entry.logged_us)
+    if isinstance(entry, Record):
+        payload = entry.payload or encode(entry.event)
+        return _encoder.encode(_Line(logged_at=at, event=Raw(payload.translate(_NO_LINE_BREAKS))))
+    line = _Line(logged_at=at, topic=entry.topic)
+    try:
+        line.raw = entry.payload if entry.payload is None else entry.payload.decode()
+    except UnicodeDecodeError:
+        line.raw_base64 = cast(bytes, entry.payload)
+    try:
+        entry.key.encode()
+        line.key = entry.key
+    except UnicodeEncodeError:
+        line.key_base64 = entry.key.encode("utf-8", "surrogateescape")
+    return _encoder.encode(line)
+
+
+def line_schema() -> dict[str, Any]:
+    """JSON Schema of a line."""
+    return msgspec.json.schema(_Line)
 
 
 def _checked(decoder: msgspec.json.Decoder[T], text: bytes, place: str) -> T:
@@ -216,25 +252,25 @@ def write_recording(
     """Writes entries (sorted by arrival, at least one) as JSON Lines, gzip where the name ends with ``.gz``.
 
     The same entries give the same bytes. The file appears whole or not at all. Raises ValueError where the entries
-    are not sorted or none, or a verbatim payload is not UTF-8.
+    are not sorted or none.
     """
     part = path.with_name(path.name + ".part")
     body = path.with_name(path.name + ".body")
     packed = path.name.endswith(".gz")
     try:
-        with _writer(body, packed) as file:
-            first, last, count = _write_entries(file, entries)
+        with open_for_writing(body, packed) as file:
+            info = _write_entries(file, entries, RecordingInfo(title_vi, title_en, made_by, seed))
         header = _Header(
             recording="ioc-recording.v1",
             title_vi=title_vi,
             title_en=title_en,
-            from_=instant(first),
-            to=instant(last),
+            from_=instant(cast(int, info.from_us)),
+            to=instant(cast(int, info.to_us)),
             seed=seed,
             made_by=made_by,
-            events=count,
+            events=cast(int, info.events),
         )
-        with _writer(part, packed) as file:
+        with open_for_writing(part, packed) as file:
             file.write(_encoder.encode(header) + b"\n")
         with part.open("ab") as whole, body.open("rb") as rest:
             shutil.copyfileobj(rest, whole)  # gzip members and lines may both simply follow each other
@@ -242,10 +278,11 @@ def write_recording(
     finally:
         part.unlink(missing_ok=True)
         body.unlink(missing_ok=True)
-    return RecordingInfo(title_vi, title_en, made_by, seed, first, last, count)
+    return info
 
 
-def _writer(path: Path, packed: bool) -> BinaryIO:
+def open_for_writing(path: Path, packed: bool) -> BinaryIO:
+    """A new file, gzip where ``packed``; the same content gives the same bytes."""
     return cast(BinaryIO, _Packed(path)) if packed else path.open("wb")
 
 
@@ -261,21 +298,31 @@ class _Packed(gzip.GzipFile):
         self._file.close()
 
 
-def _write_entries(file: BinaryIO, entries: Iterable[Entry]) -> tuple[int, int, int]:
-    first = last = count = 0
+class Span:
+    """From when to when entries reach, and how many they are."""
+
+    def __init__(self) -> None:
+        self.first_us = self.last_us = self.count = 0
+
+    def include(self, entry: Entry) -> None:
+        """Raises ValueError where the entry arrived before the one before it."""
+        if not self.count:
+            self.first_us = entry.logged_us
+        elif entry.logged_us < self.last_us:
+            raise ValueError(f"entry {self.count + 1} arrived before the one before it")
+        self.last_us = entry.logged_us
+        self.count += 1
+
+    def info(self, said: RecordingInfo) -> RecordingInfo:
+        """What a recording of these entries says of itself. Raises ValueError where there was none."""
+        if not self.count:
+            raise ValueError("a recording has at least one entry")
+        return replace(said, from_us=self.first_us, to_us=self.last_us, events=self.count)
+
+
+def _write_entries(file: BinaryIO, entries: Iterable[Entry], said: RecordingInfo) -> RecordingInfo:
+    span = Span()
     for entry in entries:
-        if not count:
-            first = entry.logged_us
-        elif entry.logged_us < last:
-            raise ValueError(f"entry {count + 1} arrived before the one before it")
-        last = entry.logged_us
-        count += 1
-        at = instant(last)
-        if isinstance(entry, Verbatim):
-            line = _Line(logged_at=at, raw=entry.payload.decode(), topic=entry.topic, key=entry.key)
-        else:
-            line = _Line(logged_at=at, event=Raw(entry.payload or encode(entry.event)))
-        file.write(_encoder.encode(line) + b"\n")
-    if not count:
-        raise ValueError("a recording has at least one entry")
-    return first, last, count
+        span.include(entry)
+        file.write(encode_line(entry) + b"\n")
+    return span.info(said)

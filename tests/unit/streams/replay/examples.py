@@ -52,6 +52,17 @@ def verbatim(at_s: float, text: str = "{", key: str = "k") -> Verbatim:
     return Verbatim(microseconds(START + timedelta(seconds=at_s)), text.encode(), "observations.traffic", key)
 
 
+def verbatims() -> st.SearchStrategy[Verbatim]:
+    """Messages of any bytes, with any key."""
+    return st.builds(
+        Verbatim,
+        st.integers(0, 300).map(lambda at_s: tick(at_s).logged_us),
+        st.none() | st.binary(max_size=40) | st.text(max_size=10).map(str.encode),
+        st.sampled_from(["observations.camera", "observations.traffic"]),
+        st.binary(max_size=10).map(lambda key: key.decode("utf-8", "surrogateescape")),
+    )
+
+
 @st.composite
 def recordings(draw: st.DrawFn) -> list[Entry]:
     """Entries sorted by arrival: batches of one to five rows, up to 90 s late, cameras, ticks, broken messages."""

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.replay.recording import Record, Recording, Verbatim, read_recording, write_recording
 from streams.schema.codec import encode
 from streams.schema.errors import ConfigurationInvalid
 from streams.schema.instants import instant
-from tests.unit.streams.replay.examples import observation, reading, recordings, tick, verbatim
+from tests.unit.streams.replay.examples import observation, reading, recordings, tick, verbatim, verbatims
 
 HEADER = {
     "recording": "ioc-recording.v1", "title_vi": "thử", "title_en": "test", "from": "2026-03-02T01:00:00Z",
@@ -51,11 +52,19 @@ def strip(entry: Any) -> Any:
     return entry if isinstance(entry, Verbatim) else Record(entry.logged_us, entry.event)
 
 
-@given(recordings())
-def test_any_recording_survives(tmp_path_factory: pytest.TempPathFactory, entries: list[Any]) -> None:
+@given(recordings(), st.lists(verbatims(), max_size=5))
+def test_any_recording_survives(tmp_path_factory: pytest.TempPathFactory, entries: list[Any], more: list[Any]) -> None:
     path = tmp_path_factory.mktemp("r") / "r.jsonl"
-    write(path, entries)
-    assert [strip(entry) for entry in read_recording(path)] == entries
+    whole = sorted(entries + more, key=lambda entry: entry.logged_us)
+    write(path, whole)
+    assert [strip(entry) for entry in read_recording(path)] == whole
+
+
+def test_a_line_break_in_a_payload_does_not_break_the_line(tmp_path: Path) -> None:
+    spread = b'{"kind":"tick.v1",\r\n"ticked_at":"2026-03-02T01:00:00Z"}'
+    write(tmp_path / "r.jsonl", [Record(tick(0).logged_us, tick(0).event, spread)])
+    (found,) = read_recording(tmp_path / "r.jsonl")
+    assert found.payload == spread.replace(b"\r\n", b"  ") and strip(found) == tick(0)
 
 
 def test_the_same_entries_give_the_same_bytes(tmp_path: Path) -> None:
