@@ -28,7 +28,6 @@ from streams.admin import consumer_lag, group_reader, total
 from streams.schema import codec
 from streams.schema.events import CameraObservation, Event, ZoneCount
 from streams.schema.site import Camera, Duty, Office, Site, StreamPolicy, Streams, Zone
-from streams.ticker import Ticker
 from tests.integration.platform import Platform
 
 SQUARE = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)]
@@ -94,12 +93,10 @@ def observation(number: int, at: datetime) -> CameraObservation:
 def sending(
     platform: Platform, topic: str, key_of: str, rounds: Iterator[list[Event]], pause_s: float
 ) -> Iterator[None]:
-    """A round every pause_s, and the ticker, until the end of the block."""
+    """A round every pause_s until the end of the block."""
     stop = threading.Event()
 
     async def run() -> None:
-        stopped = asyncio.Event()
-        ticks = asyncio.create_task(Ticker(platform.settings).run(stopped))
         producer = AIOKafkaProducer(bootstrap_servers=platform.settings.kafka_bootstrap, linger_ms=5)
         await producer.start()
         due = time.monotonic()
@@ -110,8 +107,6 @@ def sending(
             if await asyncio.to_thread(stop.wait, max(0.0, due - time.monotonic())):
                 break
         await producer.stop()
-        stopped.set()
-        await ticks
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
@@ -145,7 +140,7 @@ def killed(running: Servers, keys: int, runs: int) -> None:
     ) as platform:
         topic = platform.settings.topics.camera_observations.name
         worker = platform.start_worker()
-        with sending(platform, topic, "camera", rounds(), 2.0):
+        with platform.ticking(), sending(platform, topic, "camera", rounds(), 2.0):
             took = []
             for _ in range(runs):
                 time.sleep(20)
@@ -181,7 +176,7 @@ def away(running: Servers, away_s: float, readings_s: int) -> None:
     ) as platform:
         topic = platform.settings.topics.traffic_readings.name
         worker = platform.start_worker()
-        with sending(platform, topic, "corridor", rounds(), pause_s):
+        with platform.ticking(), sending(platform, topic, "corridor", rounds(), pause_s):
             time.sleep(30)
             before_mb = peak_memory_mb(worker.pid)
             running.timescale.stop()

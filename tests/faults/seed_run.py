@@ -22,7 +22,7 @@ from tests.faults.injector import FaultRun, Injector
 from tests.faults.schedule import Schedule
 from tests.faults.servers import Servers
 from tests.faults.topic_log import read_topics, write_logs
-from tests.faults.truth import Difference, compute, differences, repeats, stored_tables
+from tests.faults.truth import Difference, compute, differences, repeats, stalls, stored_tables
 from tests.integration.platform import wired
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,8 @@ CAMERA_GRACE_S, TRAFFIC_GRACE_S = 60.0, 120.0
 @dataclass
 class Outcome:
     """recovery_s: from the end of the last fault, or of the input if that was later, until nothing was left to be
-    acknowledged; repeated: messages told more than once, as copies."""
+    acknowledged; repeated: messages told more than once, as copies;
+    stalls: workers that their watchdog has ended."""
 
     schedule: Schedule
     recovery_s: float | None = None
@@ -47,6 +48,7 @@ class Outcome:
     rows: int = 0
     alarms: int = 0
     repeated: int = 0
+    stalls: int = 0
     problems: list[str] = field(default_factory=list)
     kept: Path | None = None
 
@@ -163,6 +165,7 @@ def check(run: IsolatedRun, outcome: Outcome) -> None:
     outcome.rows = sum(map(len, truth.tables.values()))
     outcome.alarms = len(truth.told[settings.topics.alarms.name])
     outcome.repeated = repeats(told)
+    outcome.stalls = stalls(told)
 
 
 def keep(run: IsolatedRun, outcome: Outcome, keep_in: Path) -> Path:

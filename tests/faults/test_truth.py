@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 
 import numpy as np
@@ -10,12 +11,14 @@ import pytest
 
 from streams.replay.outgoing import Outgoing
 from streams.replay.recording import Entry
+from streams.schema import codec
 from streams.schema.settings import Settings
 from streams.schema.tables import CAMERA_HEALTH, LINE_CROSSING_1M, TRAFFIC_LANE_1M, Rows
+from streams.watchdog import stall_outputs
 from tests.faults.schedule import schedule
 from tests.faults.seed_run import city, last_tick, seed_input
 from tests.faults.topic_log import Logged, TopicLog
-from tests.faults.truth import Difference, Message, Stored, Truth, compute, differences, repeats, rows_of
+from tests.faults.truth import Difference, Message, Stored, Truth, compute, differences, repeats, rows_of, stalls
 
 SETTINGS = Settings(namespace="run_of_a_test", partitions=1, store_readings=True)
 ALARMS = SETTINGS.topics.alarms.name
@@ -99,6 +102,15 @@ def test_a_copy_is_a_repeat_and_a_second_alarm_that_says_else_is_found(
     doubled = value.replace(b'"priority":"', b'"priority":"not-')
     told[ALARMS].append((key, doubled))
     assert only(differences(truth(), stored, told)).found == doubled
+
+
+def test_what_a_watchdog_told_is_counted_and_no_difference(
+    stored: dict[str, Stored], told: dict[str, list[Message]]
+) -> None:
+    outputs = stall_outputs("camera/0", "host", datetime(2026, 1, 1, tzinfo=UTC))
+    told[ALARMS] += [(alarm.source.encode(), codec.encode(alarm)) for alarm in outputs.alarms]
+    assert differences(truth(), stored, told) == []
+    assert stalls(told) == 1
 
 
 def test_no_more_is_told_than_can_be_read(told: dict[str, list[Message]]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -11,6 +15,7 @@ import psycopg
 from ioc.isolated import IsolatedRun
 from streams.schema.settings import Settings
 from streams.schema.site import Site
+from streams.ticker import Ticker
 
 WRITER_PASSWORD, READER_PASSWORD = "writer-of-the-tests", "reader-of-the-tests"
 
@@ -48,6 +53,26 @@ class Platform(IsolatedRun):
     def environment(self) -> dict[str, str]:
         """With the administrator's URL, which a worker does not need and some commands do."""
         return super().environment | {"IOC_ADMIN_DATABASE_URL": self.settings.admin_database_url}
+
+    @contextmanager
+    def ticking(self) -> Iterator[None]:
+        """The ticker beside the block: something that always comes."""
+        over = threading.Event()
+
+        async def run() -> None:
+            stop = asyncio.Event()
+            ticks = asyncio.create_task(Ticker(self.settings).run(stop))
+            await asyncio.to_thread(over.wait)
+            stop.set()
+            await ticks
+
+        thread = threading.Thread(target=lambda: asyncio.run(run()))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def wait_for_rows(self, table: str, at_least: int, timeout_s: float = 60) -> int:
         """Until the table has so many rows; how many it has then."""

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from streams.admin import consumer_lag, total
 from streams.schema.site import load_site
-from streams.ticker import Ticker
 from streams.watchdog import EXIT_STALLED
 from tests.integration.platform import Platform
 from tests.integration.stalling_worker import AFTER_S
@@ -23,33 +19,12 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.integration
 
 
-@contextmanager
-def ticking(platform: Platform) -> Iterator[None]:
-    """Live ticks: something that always comes."""
-    stop = threading.Event()
-
-    async def run() -> None:
-        stopped = asyncio.Event()
-        ticks = asyncio.create_task(Ticker(platform.settings).run(stopped))
-        await asyncio.to_thread(stop.wait)
-        stopped.set()
-        await ticks
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
 @pytest.mark.parametrize("how", ["paused", "stuck"])
 def test_a_stalled_worker_is_told_and_ended_and_the_next_goes_on(
     kafka_bootstrap: str, admin_database_url: str, server_dir: Path, how: str
 ) -> None:
     site = load_site(ROOT / "config/haiphong.toml")
-    with Platform(kafka_bootstrap, admin_database_url, site, server_dir) as platform, ticking(platform):
+    with Platform(kafka_bootstrap, admin_database_url, site, server_dir) as platform, platform.ticking():
         worker = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.stalling_worker", how], env=platform.environment, cwd=ROOT
         )
