@@ -8,7 +8,7 @@ the clock by which lateness is judged.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import TypeVar, cast
 
 from msgspec.structs import replace
@@ -113,8 +113,12 @@ def _arriving(entry: Entry, at_us: int) -> Entry:
 
 
 def _row_count(observation: CameraObservation | TrafficReading | None) -> int:
+    """How many rows can be told apart; 1 where columns differ in length, so that no row is what it says."""
     if isinstance(observation, TrafficReading):
-        return len(observation.station)
+        columns: list[Sized] = [observation.lane, observation.count, observation.occupancy_pct, observation.speed_kmh]
+        columns += [observation.flow_veh_h, *observation.class_counts.values()]
+        rows = len(observation.station)
+        return rows if all(len(column) in (0, rows) for column in columns) else 1
     return 0 if observation is None else len(observation.zones)
 
 

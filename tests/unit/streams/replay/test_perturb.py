@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streams.replay.perturb import delay_some, duplicate, shuffle_within, split_rows
 from streams.replay.recording import Entry, Record, Verbatim
@@ -149,6 +150,12 @@ def test_a_changed_event_drops_its_payload() -> None:
     record = Record(reading(0).logged_us, reading(0).event, encode(reading(0).event))
     assert [part.payload for part in split_rows([record], 1, 1)] == [None, None]
     assert shuffle_within([record], 60, 1)[0].payload == record.payload
+
+
+def test_a_reading_whose_columns_differ_stays_whole() -> None:
+    whole = reading(30)
+    entry = Record(whole.logged_us, replace(whole.event, count=[1]))
+    assert split_rows([entry], 1, 1) == [entry]
 
 
 @given(recordings(), SEEDS)
