@@ -19,7 +19,7 @@ from streams.schema.settings import Settings
 from streams.schema.site import Site
 from streams.schema.topics import MAX_MESSAGE_BYTES, Topic
 from streams.storage.sink import Sink
-from streams.watchdog import Watchdog
+from streams.watchdog import END_WITHIN_S, Watchdog, end_within
 
 BEAT_S = 5.0
 SESSION_TIMEOUT_S = 6.0
@@ -76,13 +76,18 @@ def build_app(settings: Settings, site: Site, beat: Callable[[], None] = lambda:
 
 
 class _WatchedApp(faust.App):  # type: ignore[misc]
-    """Its watchdog looks from the start on, while tables are still recovered."""
+    """Its watchdog looks from the start on, while tables are still recovered; and a crash surely ends the process."""
 
     watchdog: Watchdog
 
     async def on_first_start(self) -> None:
         await super().on_first_start()
         self.watchdog.start()
+
+    async def crash(self, reason: BaseException) -> None:
+        """Faust's stopping may wait for ever for something that is itself stopped."""
+        end_within(END_WITHIN_S)
+        await super().crash(reason)
 
 
 def _watchdog(app: faust.App, settings: Settings, pipelines: Sequence[Pipeline]) -> Watchdog:

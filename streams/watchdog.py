@@ -74,6 +74,7 @@ class Watchdog(threading.Thread):
                         mine = [place for place in stalled if not held or place in held]
                         if mine:
                             await self._bark(mine)
+                            return
             except (RetryLater, ConfigurationInvalid, TimeoutError) as fault:
                 log.debug("cannot look: %s", fault)
                 await asyncio.sleep(LOOK_EVERY_S)
@@ -85,11 +86,21 @@ class Watchdog(threading.Thread):
             await asyncio.wait_for(tell(self._settings, named), TELL_WITHIN_S)
         except (RetryLater, KafkaError, TimeoutError) as fault:
             log.error("the alarm could not be told: %r", fault)
+        end_within(END_WITHIN_S)
         self._end(named)
-        await asyncio.sleep(END_WITHIN_S)
+
+
+def end_within(seconds: float) -> None:
+    """End this process so much later, if it has not ended by then, whatever it waits for. Loses nothing: what is not
+    acknowledged is given again."""
+
+    def end() -> None:
+        time.sleep(seconds)
         log.error("the worker does not end, so it is ended")
         logging.shutdown()
         os._exit(EXIT_STALLED)
+
+    threading.Thread(target=end, name="end", daemon=True).start()
 
 
 def stall_outputs(named: str, host: str, at: datetime) -> Outputs:

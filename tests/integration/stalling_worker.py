@@ -1,11 +1,12 @@
-"""A worker that falls into Faust's known failure: alive, in its group, and consuming nothing.
+"""A worker that falls into Faust's known failures.
 
-python -m tests.integration.stalling_worker paused|stuck: so many seconds after its start its partitions are paused, or
-its event loop is stuck.
+python -m tests.integration.stalling_worker paused|stuck|unending: so many seconds after its start its partitions are
+paused, or its event loop is stuck; or it crashes and its stopping waits for ever.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -27,6 +28,9 @@ def main() -> None:
     async def stall() -> None:
         if sys.argv[1] == "paused":
             app.consumer.pause_partitions(app.consumer.assignment())
+        elif sys.argv[1] == "unending":
+            app.stop = asyncio.Event().wait
+            await app.crash(RuntimeError("as a bug would"))
         else:
             time.sleep(3600)  # noqa: ASYNC251  that is the fault
 
