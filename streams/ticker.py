@@ -129,11 +129,6 @@ class Ticker:
             log.warning("ticks are not acknowledged, trying again: %r", fault)
 
 
-async def run_ticker(settings: Settings, *, interval_s: float = 1.0, stop: asyncio.Event) -> None:
-    """Ticks until ``stop`` (see Ticker, which also tells when it last succeeded)."""
-    await Ticker(settings, interval_s=interval_s).run(stop)
-
-
 def next_due_s(now_s: float, last_s: float, interval_s: float) -> float:
     """The next whole multiple of the interval: not before now, and after the last one."""
     due = math.ceil(now_s / interval_s) * interval_s

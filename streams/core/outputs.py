@@ -24,11 +24,6 @@ class Outputs:
     alarms: list[Alarm] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
-    def extend(self, other: Outputs) -> None:
-        self.rows += other.rows
-        self.alarms += other.alarms
-        self.refusals += other.refusals
-
     def tell(self, alarm: Alarm) -> None:
         """An alarm's transition: an event for people and a row for the history."""
         self.alarms.append(alarm)
